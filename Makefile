@@ -1,0 +1,41 @@
+# Front doors: make demo, make test, make lint, make bench. Each installs what it needs into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
+.PHONY: demo test lint bench clean
+
+$(VENV)/demo: pyproject.toml
+	@echo "Installing Porter and its demo homeserver into $(VENV): about a minute the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/dev: pyproject.toml
+	@echo "Installing Porter and its development tools into $(VENV): about a minute the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@ $(VENV)/demo
+
+demo: $(VENV)/demo
+	@$(BIN)/porter demo $(ARGS)
+
+test: $(VENV)/dev
+ifeq ($(CHROMIUM),)
+	@echo "No Chromium found: the page tests that need a browser are left out."
+	$(BIN)/python -m pytest -m "not browser" $(ARGS)
+else
+	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest $(ARGS)
+endif
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/dev
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

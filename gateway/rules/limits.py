@@ -1,0 +1,33 @@
+"""Limits that read as sentences: `10 per 1h` lets ten requests through in any hour."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.rules.durations import format_duration, parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `count` requests within any span of `within`."""
+
+    count: int
+    within: timedelta
+
+    def __str__(self) -> str:
+        return f"{self.count} per {format_duration(self.within)}"
+
+    def allows(self, seen: int) -> bool:
+        """Whether one more fits when `seen` were counted within the span."""
+        return seen < self.count
+
+
+def parse_limit(text: str) -> Limit:
+    """Read `10 per 1h`; raises ValueError with one sentence when it is no such thing."""
+    count, per, within = text.partition(" per ")
+    if not per or not count.strip().isdecimal() or not count.strip().isascii():
+        raise ValueError(f"{text[:40]!r} is no limit: write it like 10 per 1h")
+    within = within.strip()
+    span = parse_duration(within if within[:1].isdigit() else f"1 {within}")
+    if not span:
+        raise ValueError(f"{text[:40]!r} is no limit: its span of time is zero")
+    return Limit(int(count), span)
