@@ -1,0 +1,143 @@
+"""The tables, as they are after the newest migration. Times are UTC."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept as UTC without zone so that SQLite's text sorts by time."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("value", Text, nullable=False, unique=True),
+    Column("registration_id", Integer),  # none: shared by all applicants
+    Column("slot", UtcDateTime, unique=True),  # the scheduled moment that it was made for
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("issued_at", UtcDateTime),  # the homeserver has it since
+    Column("expires_at", UtcDateTime),
+    Column("withdraw_at", UtcDateTime),  # to be taken from the homeserver then
+    Column("withdrawn_at", UtcDateTime),
+    Index("tokens_by_registration", "registration_id"),
+    Index("tokens_to_withdraw", "withdrawn_at", "withdraw_at"),
+)
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
+    Column("ip", Text, nullable=False),
+    Column("network", Text, nullable=False),  # /24 or /64
+    Column("language", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("refusals", Text, nullable=False),  # JSON list of code, field, detail
+    Column("name_checked", Boolean, nullable=False),
+    Column("held_until", UtcDateTime, nullable=False),
+    Column("token_id", Integer, ForeignKey("tokens.id")),
+    Column("mailed_at", UtcDateTime),
+    Column("registered_at", UtcDateTime),
+    Index("registrations_by_time", "created_at"),
+    Index("registrations_by_network", "network", "created_at"),
+    Index("registrations_by_email", "email_key", "created_at"),
+    Index("registrations_by_name", "name", "held_until"),
+    Index("registrations_by_status", "status", "created_at"),
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("registration_id", Integer, ForeignKey("registrations.id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("leased_until", UtcDateTime),
+    Column("attempts", Integer, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("last_error", Text),
+    Column("sent_at", UtcDateTime),
+    Index("mails_due", "status", "due_at"),
+    Index("mails_by_registration", "registration_id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("cause", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("event_id", Text),
+    Column("shown_count", Integer, nullable=False),
+    Index("alerts_by_cause", "cause", "last_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("reason", Text),
+    Column("event_id", Text),
+    Index("audit_by_time", "at"),
+)
+
+facts = Table(  # single values that outlive a process: the pause, the last rotation
+    "facts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+)
+
+events = Table(  # commands that were taken up, by Matrix event id: none runs twice
+    "events",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)

@@ -1,0 +1,88 @@
+"""The database keeps what it says it kept, and a failing unit takes nobody else down."""
+
+import asyncio
+import sqlite3
+from datetime import UTC, datetime
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+
+from gateway.store.database import Database
+from gateway.store.schema import events, metadata
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(tmp_path):
+    database = Database(tmp_path / "state" / "porter.db")
+    database.open()
+    yield database
+    await database.close()
+
+
+def add(event_id):
+    return lambda connection: connection.execute(events.insert().values(event_id=event_id, at=NOW))
+
+
+async def test_many_writes_at_once_are_all_kept_and_durable(database):
+    await asyncio.gather(*(database.write(add(f"$e{n}")) for n in range(500)))
+    outside = sqlite3.connect(database.path)
+    assert outside.execute("SELECT count(*) FROM events").fetchone() == (500,)
+    assert outside.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    outside.close()
+
+
+async def test_a_failing_unit_is_undone_alone(database):
+    def fails(connection):
+        add("$gone")(connection)
+        raise LookupError("on purpose")
+
+    results = await asyncio.gather(
+        database.write(add("$a")),
+        database.write(fails),
+        database.write(add("$b")),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], LookupError)
+    kept = await database.read(lambda c: set(c.execute(select(events.c.event_id)).scalars()))
+    assert kept == {"$a", "$b"}
+
+
+async def test_times_come_back_aware_and_in_utc(database):
+    await database.write(add("$a"))
+    assert await database.read(lambda c: c.execute(select(events.c.at)).scalar_one()) == NOW
+
+
+async def test_the_migrations_end_at_the_schema(database):
+    def difference(connection):
+        return compare_metadata(MigrationContext.configure(connection), metadata)
+
+    assert await database.read(difference) == []
+
+
+async def test_two_processes_may_start_on_one_file(database, tmp_path):
+    second = Database(database.path)
+    second.open()
+    await asyncio.gather(
+        *(database.write(add(f"$x{n}")) for n in range(50)),
+        *(second.write(add(f"$y{n}")) for n in range(50)),
+    )
+    count = await second.read(lambda c: len(c.execute(select(events.c.event_id)).all()))
+    assert count == 100
+    await second.close()
+
+
+async def test_the_file_is_for_its_owner_alone(database):
+    assert database.path.stat().st_mode & 0o777 == 0o600
+    assert database.path.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_backup_is_whole(database, tmp_path):
+    await database.write(add("$a"))
+    database.backup(tmp_path / "copy.db")
+    copy = sqlite3.connect(tmp_path / "copy.db")
+    assert copy.execute("SELECT event_id FROM events").fetchall() == [("$a",)]
+    copy.close()
