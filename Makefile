@@ -1,25 +1,16 @@
-# Front doors: make demo, make test, make lint, make bench. Each installs what it needs into .venv.
+# Front doors: make test, make lint. Each installs what it needs into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test lint bench clean
-
-$(VENV)/demo: pyproject.toml
-	@echo "Installing Porter and its demo homeserver into $(VENV): about a minute the first time."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
-	@touch $@
+.PHONY: test lint clean
 
 $(VENV)/dev: pyproject.toml
 	@echo "Installing Porter and its development tools into $(VENV): about a minute the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	@touch $@ $(VENV)/demo
-
-demo: $(VENV)/demo
-	@$(BIN)/porter demo $(ARGS)
+	@touch $@
 
 test: $(VENV)/dev
 ifeq ($(CHROMIUM),)
@@ -33,9 +24,6 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-bench: $(VENV)/dev
-	$(BIN)/python -m tests.bench $(ARGS)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

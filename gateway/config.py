@@ -211,8 +211,6 @@ class Settings(_Section):
     def _possible(self) -> "Settings":
         if self.homeserver.kind == "token_file" and self.tokens.mode == "per_applicant":
             raise ValueError("tokens.mode: a token file serves shared tokens, so set mode: shared")
-        if self.homeserver.kind != "token_file" and self.tokens.overlap and self.tokens.downtime:
-            raise ValueError("tokens: downtime and overlap exclude each other")
         return self
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _PART = re.compile(
-    r"\s*(\d{1,9})\s*(weeks?|w|days?|d|hours?|h|minutes?|min|m|seconds?|sec|s)(?![a-z])?\s*"
+    r"\s*([0-9]{1,9})\s*(weeks?|w|days?|d|hours?|h|minutes?|min|m|seconds?|sec|s)(?![a-z])?\s*"
 )
 _LONGEST = timedelta(days=36500)
 
@@ -38,7 +38,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(span: timedelta) -> str:
-    """The shortest way to write a span that `parse_duration` reads back: `1d12h`, `90m` -> `1h30m`."""
+    """The shortest way to write a span that `parse_duration` reads back, such as `1d12h`."""
     seconds = max(0, round(span.total_seconds()))
     parts = []
     for unit in ("w", "d", "h", "m", "s"):

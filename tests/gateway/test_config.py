@@ -1,0 +1,89 @@
+"""The configuration says everything that is wrong with it, at once, and never a secret."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.config import ConfigError, load, parse
+from gateway.rules.limits import Limit
+
+WHOLE = """
+server_name: example.org
+state: state
+bans: bans
+homeserver: {kind: synapse, url: "http://127.0.0.1:8008", admin_token: hush}
+tokens: {mode: per_applicant, valid_for: 3d}
+registration: {limits: {network: 5 per 10m}}
+smtp: {host: mail.example.org, from: desk@example.org}
+bot: {user: "@porter:example.org", password: hush, room: "!room"}
+"""
+
+
+def faults(text, folder, environment=None):
+    with pytest.raises(ConfigError) as caught:
+        parse(text, folder, environment or {})
+    return caught.value.faults
+
+
+def test_a_whole_one_is_read(tmp_path):
+    (tmp_path / "config.yaml").write_text(WHOLE)
+    settings = load(tmp_path / "config.yaml")
+    assert settings.state == tmp_path / "state"
+    assert settings.tokens.valid_for == timedelta(days=3)
+    assert settings.registration.limits.network == Limit(5, timedelta(minutes=10))
+    assert "hush" not in repr(settings)
+
+
+def test_every_fault_is_told_with_its_path(tmp_path):
+    text = WHOLE.replace("valid_for: 3d", "valid_for: soon, speed: fast").replace(
+        "host: mail.example.org, ", "port: 99999, "
+    )
+    told = faults(text, tmp_path)
+    assert {fault.partition(":")[0] for fault in told} == {
+        "tokens.valid_for",
+        "tokens.speed",
+        "smtp.host",
+        "smtp.port",
+    }
+    assert any("'soon'" in fault for fault in told)
+
+
+def test_a_secret_is_read_from_its_file_and_the_environment_wins(tmp_path):
+    (tmp_path / "key").write_text("from the file\n")
+    text = WHOLE.replace("admin_token: hush", "admin_token_file: key")
+    token = parse(text, tmp_path, {}).homeserver.admin_token
+    assert token is not None
+    assert token.get_secret_value() == "from the file"
+    token = parse(text, tmp_path, {"PORTER_HOMESERVER_ADMIN_TOKEN": "env"}).homeserver.admin_token
+    assert token is not None
+    assert token.get_secret_value() == "env"
+
+
+def test_a_missing_secret_file_is_told_beside_the_other_faults(tmp_path):
+    text = WHOLE.replace("admin_token: hush", "admin_token_file: nowhere") + "colour: red\n"
+    told = faults(text, tmp_path)
+    assert any(fault.startswith("homeserver.admin_token_file") for fault in told)
+    assert any(fault.startswith("colour: unknown key") for fault in told)
+
+
+def test_no_fault_prints_a_secret(tmp_path):
+    text = WHOLE.replace("password: hush", "password: 731731, access_token: 991991")
+    told = "\n".join(faults(text, tmp_path))
+    assert "731731" not in told
+    assert "991991" not in told
+    assert "bot" in told
+
+
+@pytest.mark.parametrize("text", ["", "[1, 2]", "a: [", "just words"])
+def test_what_is_no_mapping_is_refused_in_one_sentence(text, tmp_path):
+    assert len(faults(text, tmp_path)) == 1
+
+
+def test_downtime_and_overlap_exclude_each_other(tmp_path):
+    text = WHOLE.replace("valid_for: 3d", "downtime: 1h, overlap: 1h")
+    assert "exclude each other" in faults(text, tmp_path)[0]
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.yaml")
