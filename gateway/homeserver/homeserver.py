@@ -1,0 +1,51 @@
+"""What Porter asks of a homeserver, whatever its kind: to let a token open an account, or no more.
+
+One module per kind stands beside this one. Each keeps the promises of `TokenSource`; the stories
+know nothing else of a homeserver.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+
+class HomeserverError(Exception):
+    """The homeserver did not do what was asked: one sentence that never holds a token."""
+
+
+class NameAvailability(Enum):
+    """Whether a name can still be registered. UNKNOWN: the homeserver did not say."""
+
+    FREE = "free"
+    TAKEN = "taken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A registration token: how many accounts it opens (None: any number), and until when.
+
+    `expires_at` is aware UTC; None lasts until the token is revoked.
+    """
+
+    value: str
+    uses: int | None = None
+    expires_at: datetime | None = None
+
+
+class TokenSource(Protocol):
+    """Where tokens come into force. Both calls may be repeated, so a retry is safe.
+
+    Both raise HomeserverError when it is not certain that the wish is fulfilled.
+    """
+
+    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
+        """Put `token` into force, then take the values `instead_of` out of it.
+
+        In this order, so that at no moment there is no token at all.
+        """
+
+    async def revoke(self, value: str) -> None:
+        """Take a token out of force; one that is unknown is out of force already."""

@@ -1,0 +1,61 @@
+"""Whether a name is still free on the homeserver, without ever holding a request up.
+
+`GET /_matrix/client/v3/register/available` needs no log-in. Servers limit its rate (Synapse: three
+of six at once), so few questions are asked at a time; after a sign of trouble none for a moment.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import aiohttp
+from yarl import URL
+
+from gateway.homeserver.homeserver import HomeserverError, NameAvailability
+from gateway.homeserver.question import Answer, ask
+
+_TAKEN = ("M_USER_IN_USE", "M_INVALID_USERNAME", "M_EXCLUSIVE")
+_SHORTEST_REST = 1.0  # seconds without questions after trouble
+_LONGEST_REST = 10.0
+
+
+class Names:
+    """Asks for names; an answer comes within `timeout`, and UNKNOWN is an answer."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, timeout: timedelta, at_once: int = 2
+    ) -> None:
+        self._session = session
+        self._url = URL(url.rstrip("/") + "/_matrix/client/v3/register/available")
+        self._timeout = timeout
+        self._turns = asyncio.Semaphore(at_once)
+        self._rests_until = 0.0
+
+    async def availability(self, name: str) -> NameAvailability:
+        """FREE, TAKEN (in use, reserved, or no name for this server), else UNKNOWN."""
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()), self._turns:
+                if time.monotonic() < self._rests_until:
+                    return NameAvailability.UNKNOWN
+                url = self._url.with_query(username=name)
+                answer = await ask(self._session, "GET", url, timeout=self._timeout)
+        except (HomeserverError, TimeoutError):
+            self._rest(None)
+            return NameAvailability.UNKNOWN
+        if answer.status == 429 or answer.status >= 500:
+            self._rest(answer.retry_after)
+        return _read(answer)
+
+    def _rest(self, wanted: float | None) -> None:
+        pause = min(max(wanted or 0.0, _SHORTEST_REST), _LONGEST_REST)
+        self._rests_until = max(self._rests_until, time.monotonic() + pause)
+
+
+def _read(answer: Answer) -> NameAvailability:
+    if answer.status == 200 and answer.body.get("available") is True:
+        return NameAvailability.FREE
+    if answer.status in (400, 403) and answer.errcode in _TAKEN:
+        return NameAvailability.TAKEN
+    # M_FORBIDDEN is left open: the conduwuit family says it of a forbidden name, Synapse of every
+    # name while its registration is off.
+    return NameAvailability.UNKNOWN

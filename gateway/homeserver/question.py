@@ -1,0 +1,84 @@
+"""One question to a homeserver over HTTP, and its answer: bounded in time and size.
+
+Whatever goes wrong on the way is a HomeserverError of one sentence.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from gateway.homeserver.homeserver import HomeserverError
+
+_LARGEST = 256 * 1024  # bytes of an answer; the answers asked for here have a few hundred
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A JSON answer. `errcode` is Matrix' name for what went wrong, or empty."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def errcode(self) -> str:
+        return str(self.body.get("errcode", ""))[:80]
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds to wait, when the server asked for a pause."""
+        pause = self.body.get("retry_after_ms")
+        return pause / 1000 if isinstance(pause, int | float) and pause >= 0 else None
+
+
+async def ask(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: URL,
+    *,
+    timeout: timedelta,  # noqa: ASYNC109 - aiohttp keeps it
+    headers: Mapping[str, str] | None = None,
+    body: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Send one request and read its JSON answer, whatever its status.
+
+    `timeout` bounds the whole exchange. Redirects are not followed: they would carry an admin's
+    token elsewhere. Raises HomeserverError when there is no answer, or none in JSON.
+    """
+    try:
+        async with session.request(
+            method,
+            url,
+            json=body,
+            headers=headers,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
+        ) as response:
+            status = response.status
+            text = bytearray()
+            async for chunk in response.content.iter_chunked(16 * 1024):
+                text += chunk
+                if len(text) > _LARGEST:
+                    raise HomeserverError(f"{url.origin()} sent an answer without end")
+    except TimeoutError:
+        seconds = timeout.total_seconds()
+        raise HomeserverError(f"{url.origin()} did not answer within {seconds:g} s") from None
+    except aiohttp.ClientError as error:
+        # Some of these errors quote the address asked, and a token may stand in its path.
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise HomeserverError(
+            f"{url.origin()} cannot be reached ({reason or type(error).__name__})"
+        ) from None
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise HomeserverError(
+            f"{url.origin()} answered {status} with something that is not a Matrix answer"
+        )
+    return Answer(status, answer)

@@ -1,0 +1,99 @@
+"""Tokens of a Synapse, by its admin API.
+
+https://element-hq.github.io/synapse/latest/usage/administration/admin_api/registration_tokens.html
+Its error texts quote the token they are about, so none of them is passed on; errcodes are.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from gateway.homeserver.homeserver import HomeserverError, Token
+from gateway.homeserver.question import Answer, ask
+
+_TOKENS = "/_synapse/admin/v1/registration_tokens/"
+
+
+class SynapseTokens:
+    """A TokenSource that keeps its promises on Synapse: uses and expiry are enforced there."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, admin_token: str, timeout: timedelta
+    ) -> None:
+        self._session = session
+        self._url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {admin_token}"}
+        self._timeout = timeout
+
+    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
+        """Make the token, or find that an earlier attempt made it; then revoke `instead_of`."""
+        wish: dict[str, Any] = {"uses_allowed": token.uses, "expiry_time": None}
+        if token.expires_at is not None:
+            wish["expiry_time"] = int(token.expires_at.timestamp() * 1000)
+        answer = await self._ask("POST", "new", {"token": token.value, **wish})
+        if answer.status == 400:
+            await self._settle(token.value, wish)
+        elif answer.status != 200:
+            raise self._refusal("issue a token", answer)
+        for value in instead_of:
+            if value != token.value:
+                await self.revoke(value)
+
+    async def revoke(self, value: str) -> None:
+        """Delete the token; sign-ups already under way with it are turned away too."""
+        answer = await self._ask("DELETE", value)
+        if answer.status != 200 and not _unknown(answer):
+            raise self._refusal("revoke a token", answer)
+
+    async def _settle(self, value: str, wish: dict[str, Any]) -> None:
+        """After a refused creation: accept the token if it is there, as wished for."""
+        answer = await self._ask("GET", value)
+        if _unknown(answer):  # so the creation was refused for the wish itself
+            raise HomeserverError(
+                f"{self._url} refused the new token: its expiry is past, or it is malformed"
+            )
+        if answer.status == 200 and any(answer.body.get(key) != wish[key] for key in wish):
+            answer = await self._ask("PUT", value, wish)
+        if answer.status != 200:
+            raise self._refusal("issue a token", answer)
+
+    async def _ask(self, method: str, tail: str, body: dict[str, Any] | None = None) -> Answer:
+        # A value that is no token ("..", "a/b") must not reach another part of the admin API.
+        if tail in (".", ".."):
+            raise HomeserverError(f"{tail!r} is no registration token")
+        url = URL(self._url + _TOKENS + quote(tail, safe=""), encoded=True)
+        return await ask(
+            self._session,
+            method,
+            url,
+            timeout=self._timeout,
+            headers=self._headers,
+            body=body,
+        )
+
+    def _refusal(self, wish: str, answer: Answer) -> HomeserverError:
+        if answer.errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_FORBIDDEN"):
+            return HomeserverError(
+                f"{self._url} does not accept homeserver.admin_token as a server admin's "
+                f"access token ({answer.status} {answer.errcode})"
+            )
+        if answer.status == 429:
+            pause = answer.retry_after
+            when = "later" if pause is None else f"in {pause:g} s"
+            return HomeserverError(f"{self._url} asks to slow down and to try again {when}")
+        if answer.status == 404:
+            return HomeserverError(
+                f"{self._url} does not offer Synapse's admin API at this address (404)"
+            )
+        return HomeserverError(
+            f"{self._url} did not {wish}: it answered {answer.status} {answer.errcode}".rstrip()
+        )
+
+
+def _unknown(answer: Answer) -> bool:
+    """Whether Synapse itself, not a proxy before it, says that there is no such token."""
+    return answer.status == 404 and answer.errcode == "M_NOT_FOUND"
