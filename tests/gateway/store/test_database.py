@@ -4,7 +4,6 @@ import asyncio
 import sqlite3
 from datetime import UTC, datetime
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
@@ -13,14 +12,6 @@ from gateway.store.database import Database
 from gateway.store.schema import events, metadata
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def database(tmp_path):
-    database = Database(tmp_path / "state" / "porter.db")
-    database.open()
-    yield database
-    await database.close()
 
 
 def add(event_id):

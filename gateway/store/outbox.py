@@ -1,0 +1,114 @@
+"""The outbox: mails that are owed, leased to one courier at a time, kept until sent or given up."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import make_msgid
+
+from sqlalchemy import Connection, func, or_, select
+
+from gateway.store.schema import mails
+
+LEASE = timedelta(minutes=5)  # longer than any delivery may take
+_FIRST_PAUSE = timedelta(seconds=30)
+_LONGEST_PAUSE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail that is owed. Its Message-ID never changes, so that a repeat can be recognised."""
+
+    id: int
+    registration_id: int
+    created_at: datetime
+    attempts: int
+    message_id: str
+
+
+_COLUMNS = tuple(mails.c[name] for name in Mail.__slots__)
+
+
+def owe(connection: Connection, registration_id: int, domain: str, now: datetime) -> int:
+    """Owe the applicant a mail, in the transaction that decides so; returns its number."""
+    added = mails.insert().values(
+        registration_id=registration_id,
+        status="queued",
+        created_at=now,
+        due_at=now,
+        attempts=0,
+        message_id=make_msgid(domain=domain),
+    )
+    return int(connection.execute(added.returning(mails.c.id)).scalar_one())
+
+
+def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
+    """Lease up to `most` due mails. A courier that died gives them back when its lease ends."""
+    query = (
+        select(*_COLUMNS)
+        .where(
+            mails.c.status == "queued",
+            mails.c.due_at <= now,
+            or_(mails.c.leased_until.is_(None), mails.c.leased_until <= now),
+        )
+        .order_by(mails.c.due_at)
+        .limit(most)
+    )
+    claimed = [Mail(*row) for row in connection.execute(query)]
+    if claimed:
+        connection.execute(
+            mails.update()
+            .where(mails.c.id.in_([mail.id for mail in claimed]))
+            .values(leased_until=now + LEASE)
+        )
+    return claimed
+
+
+def sent(connection: Connection, mail: Mail, now: datetime) -> None:
+    """The server took the mail."""
+    _settle(connection, mail, status="sent", sent_at=now, last_error=None)
+
+
+def failed(connection: Connection, mail: Mail, error: str) -> None:
+    """The mail is given up; the desk may owe a new one by command."""
+    _settle(connection, mail, status="failed", last_error=error)
+
+
+def postponed(
+    connection: Connection,
+    mail: Mail,
+    error: str,
+    now: datetime,
+    chance: Callable[[], float] = random.random,
+) -> datetime:
+    """Try again later: pauses double from 30 seconds to an hour, spread by half; says when."""
+    pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(mail.attempts, 20)))
+    due_at = now + pause * (0.75 + chance() / 2)
+    _settle(connection, mail, status="queued", due_at=due_at, last_error=error)
+    return due_at
+
+
+def cancel(connection: Connection, registration_id: int) -> int:
+    """Forget the mails that are still owed for a registration; returns how many."""
+    return connection.execute(
+        mails.update()
+        .where(mails.c.registration_id == registration_id, mails.c.status == "queued")
+        .values(status="cancelled")
+    ).rowcount
+
+
+def depth(connection: Connection) -> tuple[int, datetime | None]:
+    """How many mails are owed, and since when the oldest."""
+    row = connection.execute(
+        select(func.count(), func.min(mails.c.created_at)).where(mails.c.status == "queued")
+    ).one()
+    return row[0], row[1]
+
+
+def _settle(connection: Connection, mail: Mail, **values: object) -> None:
+    # A mail that was cancelled while it was on its way stays cancelled.
+    connection.execute(
+        mails.update()
+        .where(mails.c.id == mail.id, mails.c.status == "queued")
+        .values(attempts=mail.attempts + 1, leased_until=None, **values)
+    )

@@ -1,0 +1,82 @@
+"""A mail that is owed is sent by one courier, retried with growing pauses, and never forgotten."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.store import outbox
+from gateway.store.schema import registrations
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+async def owed(database):
+    def owe(connection):
+        row = connection.execute(
+            registrations.insert().values(
+                created_at=NOW,
+                name="ann",
+                email="ann@example.org",
+                email_key="ann@example.org",
+                ip="203.0.113.7",
+                network="203.0.113.0/24",
+                language="en",
+                status="pending",
+                refusals="[]",
+                name_checked=True,
+                held_until=NOW,
+            )
+        )
+        registration_id = row.inserted_primary_key[0]
+        outbox.owe(connection, registration_id, "example.org", NOW)
+        return registration_id
+
+    return await database.write(owe)
+
+
+async def claim(database, now):
+    return await database.write(lambda c: outbox.claim(c, 10, now))
+
+
+async def test_one_courier_gets_it_and_the_next_when_the_first_died(database, owed):
+    (mail,) = await claim(database, NOW)
+    assert mail.registration_id == owed
+    assert await claim(database, NOW) == []
+    (again,) = await claim(database, NOW + outbox.LEASE)
+    assert again.message_id == mail.message_id
+
+
+async def test_a_sent_mail_is_owed_no_more(database, owed):
+    (mail,) = await claim(database, NOW)
+    await database.write(lambda c: outbox.sent(c, mail, NOW))
+    assert await claim(database, NOW + timedelta(days=9)) == []
+    assert await database.read(outbox.depth) == (0, None)
+
+
+async def test_pauses_grow_up_to_an_hour(database, owed):
+    now, pauses = NOW, []
+    for _ in range(12):
+        (mail,) = await claim(database, now)
+        due = await database.write(
+            lambda c, mail=mail, now=now: outbox.postponed(c, mail, "451", now, lambda: 0.5)
+        )
+        assert await claim(database, due - timedelta(seconds=1)) == []
+        pauses.append(due - now)
+        now = due
+    assert pauses[:3] == [timedelta(seconds=30 * 2**n) for n in range(3)]
+    assert pauses[-1] == timedelta(hours=1)
+    assert await database.read(outbox.depth) == (1, NOW)
+
+
+async def test_a_mail_cancelled_under_way_stays_cancelled(database, owed):
+    (mail,) = await claim(database, NOW)
+    assert await database.write(lambda c: outbox.cancel(c, owed)) == 1
+    await database.write(lambda c: outbox.postponed(c, mail, "451", NOW))
+    assert await claim(database, NOW + timedelta(days=1)) == []
+
+
+async def test_given_up_is_kept_with_its_reason(database, owed):
+    (mail,) = await claim(database, NOW)
+    await database.write(lambda c: outbox.failed(c, mail, "550 no such user"))
+    assert await claim(database, NOW + timedelta(days=1)) == []
