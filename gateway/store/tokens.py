@@ -1,0 +1,119 @@
+"""Tokens and where they stand.
+
+A token is written down before the homeserver hears of it, so that a lost answer or a crash leads
+to the same token again and never to a second one. `withdraw_at` serves every way in which a token
+ends (a leak, an overlap that is over, its expiry): whoever finds it due takes it back.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from gateway.store.schema import tokens
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token. Without `registration_id` it is shared; `issued_at` is empty until it works."""
+
+    id: int
+    value: str
+    registration_id: int | None
+    slot: datetime | None
+    issued_at: datetime | None
+    expires_at: datetime | None
+    withdraw_at: datetime | None
+
+
+_COLUMNS = tuple(tokens.c[name] for name in IssuedToken.__slots__)
+
+
+def prepare_own(
+    connection: Connection,
+    registration_id: int,
+    value: str,
+    now: datetime,
+    expires_at: datetime,
+) -> IssuedToken:
+    """The applicant's own token: the one he has while it lives, else `value`, not yet issued."""
+    return _first(connection, tokens.c.registration_id == registration_id, _lives(now)) or _add(
+        connection,
+        value=value,
+        registration_id=registration_id,
+        created_at=now,
+        expires_at=expires_at,
+        withdraw_at=expires_at,
+    )
+
+
+def prepare_shared(
+    connection: Connection, slot: datetime, value: str, now: datetime
+) -> IssuedToken:
+    """The shared token made for the scheduled moment `slot`: one, whoever asks first."""
+    return _first(connection, tokens.c.slot == slot) or _add(
+        connection, value=value, slot=slot, created_at=now
+    )
+
+
+def issued(connection: Connection, token_id: int, now: datetime) -> None:
+    """The homeserver has it."""
+    connection.execute(tokens.update().where(tokens.c.id == token_id).values(issued_at=now))
+
+
+def current_shared(connection: Connection) -> IssuedToken | None:
+    """The shared token that goes into mails now."""
+    return _first(
+        connection,
+        tokens.c.registration_id.is_(None),
+        tokens.c.issued_at.is_not(None),
+        tokens.c.withdraw_at.is_(None),
+    )
+
+
+def withdraw(connection: Connection, token_id: int, at: datetime) -> None:
+    """Let a token end at `at`, never later than it would have."""
+    connection.execute(
+        tokens.update()
+        .where(
+            tokens.c.id == token_id,
+            or_(tokens.c.withdraw_at.is_(None), tokens.c.withdraw_at > at),
+        )
+        .values(withdraw_at=at)
+    )
+
+
+def due(connection: Connection, now: datetime, most: int = 100) -> list[IssuedToken]:
+    """Tokens to take from the homeserver now."""
+    query = (
+        select(*_COLUMNS)
+        .where(tokens.c.withdrawn_at.is_(None), tokens.c.withdraw_at <= now)
+        .order_by(tokens.c.withdraw_at)
+        .limit(most)
+    )
+    return [IssuedToken(*row) for row in connection.execute(query)]
+
+
+def withdrawn(connection: Connection, token_id: int, now: datetime) -> None:
+    """The homeserver has it no more."""
+    connection.execute(tokens.update().where(tokens.c.id == token_id).values(withdrawn_at=now))
+
+
+def still_works(connection: Connection, token_id: int, now: datetime) -> bool:
+    """Whether a token that was read a moment ago may still be mailed."""
+    return _first(connection, tokens.c.id == token_id, _lives(now)) is not None
+
+
+def _lives(now: datetime) -> ColumnElement[bool]:
+    return or_(tokens.c.withdraw_at.is_(None), tokens.c.withdraw_at > now)
+
+
+def _first(connection: Connection, *conditions: ColumnElement[bool]) -> IssuedToken | None:
+    query = select(*_COLUMNS).where(*conditions).order_by(tokens.c.id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else IssuedToken(*row)
+
+
+def _add(connection: Connection, **values: object) -> IssuedToken:
+    row = connection.execute(tokens.insert().values(values).returning(*_COLUMNS)).one()
+    return IssuedToken(*row)
