@@ -1,0 +1,203 @@
+"""The mail that carries a token: one text part and one HTML part, from Jinja2 templates.
+
+Outside values (address, name) are escaped in HTML and cannot break a header. The subject is the
+same for every applicant, and the token stands in the body only, never in an address to click.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from email.utils import format_datetime
+from gettext import NullTranslations
+from pathlib import Path
+from typing import Protocol
+
+from email_validator import EmailNotValidError, validate_email
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+    select_autoescape,
+)
+
+_OURS = Path(__file__).parent / "templates"
+# The older system's placeholders, as its operators wrote them: in single braces.
+_OLD_PLACEHOLDER = re.compile(
+    r"(?<!\{)\{(homeserver|registration_token|requested_username|utc_time|time_until_reset)\}(?!\})"
+)
+
+
+class Speech(Protocol):
+    """The words of one language, as gettext's translations give them."""
+
+    @property
+    def gettext(self) -> Callable[[str], str]: ...
+
+    @property
+    def ngettext(self) -> Callable[[str, str, int], str]: ...
+
+
+def _english(language: str) -> Speech:
+    return NullTranslations()
+
+
+class _Templates(FileSystemLoader):
+    """Template files in which the older system's placeholders work too."""
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str, Callable[[], bool]]:
+        source, file, is_fresh = super().get_source(environment, template)
+        return _OLD_PLACEHOLDER.sub(r"{{ \1 }}", source), file, is_fresh
+
+
+class Composer:
+    """Writes the mails of one desk.
+
+    `templates` is a folder of the operator's own token.txt and token.html; with a token.txt alone
+    the mail has no HTML part, since ours would show other words than his. `speech` gives the
+    words for a language code. Raises ValueError, with one sentence, for a template that is broken.
+    """
+
+    def __init__(
+        self,
+        *,
+        server_name: str,
+        sender: str,
+        subject: str,
+        public_url: str | None,
+        homeserver_url: str,
+        templates: Path | None = None,
+        speech: Callable[[str], Speech] = _english,
+    ) -> None:
+        self._server_name, self._sender = server_name, sender
+        self._subject = subject.replace("{homeserver}", server_name)
+        self._public_url, self._homeserver_url = public_url, homeserver_url
+        self._speech = speech
+        folders = [_OURS] if templates is None else [templates, _OURS]
+        self._environment = Environment(
+            loader=_Templates(folders),
+            autoescape=select_autoescape(["html"]),
+            auto_reload=False,  # what was tried at start is what is mailed
+            undefined=StrictUndefined,  # a misspelt placeholder is found at start, not mailed
+            extensions=["jinja2.ext.i18n"],
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        if templates is not None and not templates.is_dir():
+            raise ValueError(f"The folder of mail templates {templates} does not exist")
+        own_text = templates is not None and (templates / "token.txt").is_file()
+        own_html = templates is not None and (templates / "token.html").is_file()
+        self._with_html = own_html or not own_text
+        self._try_out()
+
+    def token_mail(
+        self,
+        *,
+        to: str,
+        name: str,
+        token: str,
+        now: datetime,
+        expires_at: datetime | None,
+        message_id: str,
+        language: str = "en",
+    ) -> EmailMessage:
+        """The mail with `token` for the applicant who asked for the name `name`.
+
+        `now` and `expires_at` are aware UTC; `message_id` is the whole id in its angle brackets,
+        the same for every attempt at one mail. Raises ValueError when `to` is not one address.
+        """
+        speech = self._speech(language)
+        values = {
+            "homeserver": self._server_name,
+            "registration_token": token,
+            "requested_username": name,
+            "utc_time": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+            "time_until_reset": _time_left(now, expires_at, speech),
+            "expires_at": expires_at and f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+            "user_id": f"@{name}:{self._server_name}",
+            "homeserver_url": self._homeserver_url,
+            "public_url": self._public_url,
+            "subject": self._subject,
+            "language": language,
+            "gettext": speech.gettext,
+            "ngettext": speech.ngettext,
+        }
+        address = _address(to)
+        mail = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)
+        mail["From"] = self._sender
+        mail["To"] = address
+        mail["Subject"] = self._subject
+        mail["Date"] = format_datetime(now.astimezone(UTC))
+        mail["Message-ID"] = message_id
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes, please
+        mail.set_content(self._render("token.txt", values), cte="quoted-printable")
+        if self._with_html:
+            html = self._render("token.html", values)
+            mail.add_alternative(html, subtype="html", cte="quoted-printable")
+        return mail
+
+    def _render(self, template: str, values: Mapping[str, object]) -> str:
+        return self._environment.get_template(template).render(values)
+
+    def _try_out(self) -> None:
+        """Write one mail that nobody gets, with and without an end of the token."""
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        try:
+            for expires_at in (None, now.replace(year=2027)):
+                self.token_mail(
+                    to="nobody@example.org",
+                    name="nobody",
+                    token="x" * 24,
+                    now=now,
+                    expires_at=expires_at,
+                    message_id="<nobody@example.org>",
+                )
+        except (TemplateError, UnicodeDecodeError) as error:
+            place = ""
+            if isinstance(error, TemplateSyntaxError):
+                place = f"{error.filename or error.name}, line {error.lineno}: "
+            raise ValueError(f"The mail template cannot be used: {place}{error}") from error
+
+
+def _address(text: str) -> str:
+    """`text` with its domain in ASCII, once it is sure to be one address and nothing else."""
+    local, _, domain = text.rpartition("@")
+    if not domain.isascii():
+        # IDNA 2008, as browsers have it: the older rules mail straße.de to strasse.de.
+        try:
+            domain = validate_email(text, check_deliverability=False).ascii_domain
+        except EmailNotValidError as error:
+            raise ValueError(str(error)) from None
+    address = f"{local}@{domain}"
+    read = EmailMessage(policy=SMTPUTF8)
+    if address.isprintable():  # so no line break either
+        read["To"] = address
+    found = getattr(read["To"], "addresses", ())
+    if len(found) != 1 or found[0].addr_spec != address or not (local and domain):
+        raise ValueError("This is not one e-mail address")
+    return address
+
+
+def _time_left(now: datetime, until: datetime | None, speech: Speech) -> str:
+    """`3 hours and 41 minutes`: the two largest units, rounded down; empty without an end."""
+    if until is None:
+        return ""
+    minutes = max(0, int((until - now).total_seconds()) // 60)
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = []
+    if days:
+        parts.append(speech.ngettext("%(num)d day", "%(num)d days", days) % {"num": days})
+    if hours:
+        parts.append(speech.ngettext("%(num)d hour", "%(num)d hours", hours) % {"num": hours})
+    if minutes or not parts:
+        text = speech.ngettext("%(num)d minute", "%(num)d minutes", minutes)
+        parts.append(text % {"num": minutes})
+    if len(parts) == 1:
+        return parts[0]
+    return speech.gettext("%(first)s and %(second)s") % {"first": parts[0], "second": parts[1]}
