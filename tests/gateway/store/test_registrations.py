@@ -1,0 +1,96 @@
+"""What the desk remembers of a request decides the next one."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from gateway.store import registrations
+from gateway.store.registrations import Request, Status
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ANN = Request("ann", "ann@x.org", "ann@x.org", "203.0.113.7", "203.0.113.0/24", "en")
+BOB = Request("bob", "bob@x.org", "bob@x.org", "198.51.100.7", "198.51.100.0/24", "en")
+
+
+def look(connection, request, now=NOW, one=False):
+    return registrations.seen(
+        connection,
+        request,
+        now,
+        network_within=HOUR,
+        all_within=DAY,
+        cooldown=DAY,
+        one_account_per_address=one,
+    )
+
+
+async def add(database, request, status=Status.PENDING, now=NOW):
+    return await database.write(
+        lambda c: registrations.add(
+            c, request, status, now, held_until=now + 7 * DAY, name_checked=True
+        )
+    )
+
+
+async def see(database, request, now=NOW, one=False):
+    return await database.read(lambda c: look(c, request, now, one))
+
+
+async def test_refused_requests_count_too_and_only_within_the_span(database):
+    for age in (timedelta(), HOUR / 2, HOUR, 2 * DAY):
+        await add(database, ANN, Status.REFUSED, NOW - age)
+    seen = await see(database, ANN)
+    assert (seen.from_network, seen.in_all) == (2, 3)
+    assert not seen.name_held
+    assert not seen.address_known
+
+
+async def test_a_clock_set_back_does_not_jam_the_limits(database):
+    await add(database, ANN, Status.REFUSED, NOW + DAY)
+    assert (await see(database, ANN)).in_all == 0
+
+
+async def test_a_held_name_is_held_from_elsewhere_whatever_the_address(database):
+    await add(database, ANN)
+    assert not (await see(database, ANN)).name_held
+    elsewhere = replace(ANN, network=BOB.network)
+    assert (await see(database, elsewhere)).name_held
+    assert (await see(database, replace(BOB, name="ann"))).name_held
+    assert not (await see(database, replace(BOB, name="ann"), NOW + 7 * DAY)).name_held
+
+
+async def test_an_address_is_known_in_its_cooldown_and_while_its_name_is_held(database):
+    await add(database, ANN, Status.MAILED)
+    assert (await see(database, ANN, NOW + HOUR)).address_known
+    assert not (await see(database, ANN, NOW + DAY)).address_known
+    assert (await see(database, ANN, NOW + DAY, one=True)).address_known
+    assert not (await see(database, ANN, NOW + 7 * DAY, one=True)).address_known
+
+
+async def test_an_address_with_an_account_is_known_for_good_unless_many_are_allowed(database):
+    await add(database, ANN, Status.REGISTERED)
+    assert (await see(database, ANN, NOW + 365 * DAY, one=True)).address_known
+    assert not (await see(database, ANN, NOW + 365 * DAY)).address_known
+
+
+async def test_whoever_never_got_a_mail_may_ask_again(database):
+    await add(database, ANN, Status.FAILED)
+    assert not (await see(database, ANN, one=True)).address_known
+
+
+async def test_of_fifty_at_once_one_is_accepted(database):
+    def decide(connection):
+        known = look(connection, ANN).address_known
+        status = Status.REPEAT if known else Status.PENDING
+        registrations.add(connection, ANN, status, NOW, held_until=NOW + DAY, name_checked=True)
+        return status
+
+    decided = await asyncio.gather(*(database.write(decide) for _ in range(50)))
+    assert decided.count(Status.PENDING) == 1
+
+
+async def test_a_rejected_registration_stays_rejected(database):
+    number = await add(database, ANN)
+    assert await database.write(lambda c: registrations.become(c, number, Status.REJECTED))
+    assert not await database.write(lambda c: registrations.become(c, number, Status.FAILED))
