@@ -1,0 +1,208 @@
+"""The token mail, as a mail reader would take it apart."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.mail.compose import Composer
+
+NOW = datetime(2026, 11, 24, 16, 20, 30, tzinfo=UTC)
+TOKEN = "Hh7xWqPzR4mKtYbNcVfDgS2e"
+
+
+def composer(**changes: Any) -> Composer:
+    settings: dict[str, Any] = {
+        "server_name": "example.org",
+        "sender": "The desk <desk@example.org>",
+        "subject": "Your registration token for {homeserver}",
+        "public_url": "https://register.example.org",
+        "homeserver_url": "https://matrix.example.org",
+    }
+    return Composer(**(settings | changes))
+
+
+def mail_of(desk: Composer, **changes: Any) -> EmailMessage:
+    values: dict[str, Any] = {
+        "to": "ann@example.net",
+        "name": "ann",
+        "token": TOKEN,
+        "now": NOW,
+        "expires_at": NOW + timedelta(hours=3, minutes=41),
+        "message_id": "<17.1@example.org>",
+        "language": "en",
+    }
+    sent = desk.token_mail(**(values | changes))
+    return message_from_bytes(sent.as_bytes(), _class=EmailMessage, policy=SMTP)
+
+
+def part(mail: EmailMessage, kind: str) -> str:
+    body = mail.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_the_headers_say_who_writes_and_that_a_machine_does() -> None:
+    mail = mail_of(composer())
+    assert mail["From"] == "The desk <desk@example.org>"
+    assert mail["To"] == "ann@example.net"
+    assert mail["Subject"] == "Your registration token for example.org"
+    assert mail["Date"] == "Tue, 24 Nov 2026 16:20:30 +0000"
+    assert mail["Message-ID"] == "<17.1@example.org>"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail.get_content_type() == "multipart/alternative"
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_both_parts_tell_all_an_applicant_needs(kind: str) -> None:
+    text = part(mail_of(composer()), kind)
+    for word in (
+        TOKEN,
+        "example.org",
+        "@ann:example.org",
+        "https://matrix.example.org",
+        "https://register.example.org",
+        "2026-11-24 20:01 UTC",
+        "3 hours and 41 minutes",
+    ):
+        assert word in text
+    assert "{" not in re.sub(r"(?s)<style>.*</style>", "", text)
+
+
+def test_the_token_stands_in_no_address_and_no_header() -> None:
+    mail = mail_of(composer())
+    for kind in ("plain", "html"):
+        text = part(mail, kind)
+        assert text.count(TOKEN) == 1
+        assert not re.search(rf"https?://[^\s\"<]*{TOKEN}", text)
+    assert not any(TOKEN in value for value in mail.values())
+
+
+def test_a_token_without_an_end_and_a_desk_without_a_page() -> None:
+    mail = mail_of(composer(public_url=None), expires_at=None)
+    for kind in ("plain", "html"):
+        text = part(mail, kind)
+        assert TOKEN in text
+        assert "None" not in text and "works until" not in text and "The page" not in text
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(days=1, hours=2, minutes=3), "1 day and 2 hours"),
+        (timedelta(days=7), "7 days"),
+        (timedelta(minutes=1, seconds=59), "1 minute"),
+        (timedelta(hours=1, seconds=1), "1 hour"),
+        (timedelta(seconds=-5), "0 minutes"),
+    ],
+)
+def test_time_left_reads_as_people_say_it(left: timedelta, words: str, tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text("<{time_until_reset}>{registration_token}")
+    assert f"<{words}>" in part(
+        mail_of(composer(templates=tmp_path), expires_at=NOW + left), "plain"
+    )
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "ann@example.net, eve@example.net",
+        "ann@example.net\r\nBcc: eve@example.net",
+        "ann@example.net\nBcc: eve@example.net",
+        "ann@example.net\x00",
+        "ann@example.net\u2028Bcc: eve@example.net",
+        "Ann <ann@example.net>",
+        "group: ann@example.net;",
+        "ann@example.net,eve@example.net",
+        "(eve@example.net)ann@example.net",
+        "ann@",
+        "@example.net",
+        "ann",
+        "",
+    ],
+)
+def test_what_is_not_one_address_gets_no_mail(to: str) -> None:
+    with pytest.raises(ValueError, match="not one e-mail address"):
+        mail_of(composer(), to=to)
+
+
+@pytest.mark.parametrize("field", ["message_id", "language"])
+def test_no_value_breaks_a_header(field: str) -> None:
+    try:
+        mail = mail_of(composer(), **{field: "<x@y>\r\nBcc: eve@example.net"})
+    except ValueError:
+        return
+    assert mail["Bcc"] is None
+
+
+def test_a_name_is_escaped_in_html() -> None:
+    html = part(mail_of(composer(), name="<script>alert(1)</script>"), "html")
+    assert "<script>" not in html and "&lt;script&gt;" in html
+
+
+def test_an_international_domain_goes_out_in_its_ascii_form() -> None:
+    assert mail_of(composer(), to="ann@straße.de")["To"] == "ann@xn--strae-oqa.de"
+
+
+def test_an_operators_words_with_the_placeholders_of_the_older_system(tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text(
+        "{requested_username} at {homeserver}: {registration_token}\n"
+        "{{ registration_token }} {utc_time} {time_until_reset} {unrelated}\n"
+    )
+    mail = mail_of(composer(templates=tmp_path))
+    assert mail.get_content_type() == "text/plain"  # not his text beside our HTML
+    assert mail.get_content().splitlines() == [
+        f"ann at example.org: {TOKEN}",
+        f"{TOKEN} 2026-11-24 16:20 UTC 3 hours and 41 minutes {{unrelated}}",
+    ]
+    (tmp_path / "token.html").write_text("<p>{requested_username} <b>{registration_token}</b>")
+    html = part(mail_of(composer(templates=tmp_path), name="<i>"), "html")
+    assert html.strip() == f"<p>&lt;i&gt; <b>{TOKEN}</b>"
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        ("{{ registration_tokne }}", "registration_tokne"),
+        ("line\n{% if %}", "token.txt, line 2"),
+        ("{% include 'missing.txt' %}", "missing.txt"),
+    ],
+)
+def test_a_broken_template_is_found_at_start(tmp_path: Path, template: str, problem: str) -> None:
+    (tmp_path / "token.txt").write_text(template)
+    with pytest.raises(ValueError, match=f"template cannot be used: .*{problem}"):
+        composer(templates=tmp_path)
+
+
+def test_a_missing_folder_of_templates_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="does not exist"):
+        composer(templates=tmp_path / "absent")
+
+
+def test_the_words_come_from_the_language_asked_for(tmp_path: Path) -> None:
+    class Loud:
+        def gettext(self, message: str) -> str:
+            return (
+                message.upper()
+                .replace("%(FIRST)S", "%(first)s")
+                .replace("%(SECOND)S", "%(second)s")
+            )
+
+        def ngettext(self, one: str, many: str, count: int) -> str:
+            return "%(num)d STUNDEN" if count > 1 else one
+
+    asked = []
+
+    def speech(language: str) -> Loud:
+        asked.append(language)
+        return Loud()
+
+    (tmp_path / "token.txt").write_text("{{ _('hello') }} {{ time_until_reset }}")
+    desk = composer(templates=tmp_path, speech=speech)
+    assert part(mail_of(desk, language="de"), "plain").strip() == "HELLO 3 STUNDEN AND 41 STUNDEN"
+    assert asked[-1] == "de"
