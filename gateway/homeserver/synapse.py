@@ -19,7 +19,12 @@ _TOKENS = "/_synapse/admin/v1/registration_tokens/"
 
 
 class SynapseTokens:
-    """A TokenSource that keeps its promises on Synapse: uses and expiry are enforced there."""
+    """A TokenSource on Synapse, which enforces uses and expiry itself.
+
+    Its count of uses has a gap (seen on 1.163): it is read in one transaction and raised in the
+    next, so sign-ups that overlap within milliseconds may each open an account with a single-use
+    token. The token's `completed` then exceeds its `uses_allowed`; later sign-ups are refused.
+    """
 
     def __init__(
         self, session: aiohttp.ClientSession, url: str, admin_token: str, timeout: timedelta
