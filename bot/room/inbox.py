@@ -1,0 +1,91 @@
+"""Which events of the room are commands: pure, and forgiving about how the bot is addressed.
+
+A command is an m.text message that begins with `!porter`, or with the bot's name, user id or pill,
+with or without a colon. Edits and notices are none, whatever they say.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+_PREFIX = "!porter"
+_PILL = re.compile(
+    r'\s*(?:<p>)?\s*<a href="https://matrix\.to/#/([^"?]+)[^"]*">([^<]*)</a>', re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a member with the power to do so asked for. `text` comes without the bot's name."""
+
+    text: str
+    sender: str
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A command as it lies in the room: not yet known whether its sender may give it."""
+
+    command: Command
+    thread: str | None  # the thread's first event, when it was asked in a thread
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def read(source: Mapping[str, Any], user: str, names: Iterable[str] = ()) -> Letter | None:
+    """Read a decrypted event; None when it is not a command to `user`.
+
+    `names` are the bot's display names. Never raises, whatever the event carries.
+    """
+    content = _mapping(source.get("content"))
+    relation = _mapping(content.get("m.relates_to"))
+    if source.get("type") != "m.room.message" or content.get("msgtype") != "m.text":
+        return None
+    if relation.get("rel_type") == "m.replace" or "m.new_content" in content:
+        return None
+    body = _text(content.get("body"))
+    if "m.in_reply_to" in relation:
+        body = _without_quote(body)
+    text = addressed(body, _text(content.get("formatted_body")), user, names)
+    sender, event_id = _text(source.get("sender")), _text(source.get("event_id"))
+    if text is None or not sender or not event_id or sender == user:
+        return None
+    thread = _text(relation.get("event_id")) if relation.get("rel_type") == "m.thread" else ""
+    return Letter(Command(text, sender, event_id), thread or None)
+
+
+def addressed(body: str, formatted: str, user: str, names: Iterable[str] = ()) -> str | None:
+    """What stands after the bot's name; None when the message is not for it."""
+    body = body.strip()
+    forms = {_PREFIX, user, user[1:].partition(":")[0], *(name.strip() for name in names)}
+    pill = _PILL.match(formatted)
+    if pill and unquote(pill[1]) == user:
+        forms.add(html.unescape(pill[2]).strip())
+    # The longest first, or a display name `Porter of x` would leave `of x` as the command.
+    for form in sorted(filter(None, forms), key=len, reverse=True):
+        if body[: len(form)].casefold() != form.casefold():
+            continue
+        rest = body[len(form) :]
+        after = rest[1:] if rest[:1] in (":", ",") else rest
+        # A user id may go on with a port, which makes it another server's user.
+        if not after or after[0].isspace() or (after is not rest and form != user):
+            return after.strip()
+    return None
+
+
+def _without_quote(body: str) -> str:
+    """A reply's own words: older clients put the quoted message before them."""
+    lines = body.split("\n")
+    while lines and lines[0].startswith(">"):
+        lines.pop(0)
+    return "\n".join(lines)

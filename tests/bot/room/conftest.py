@@ -1,0 +1,196 @@
+"""A moderators' room on a real homeserver: people with a real client, and the bot in its room."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nio import AsyncClient, AsyncClientConfig
+
+from bot.answers import Answer, code
+from bot.demo.synapse import Synapse
+from bot.room.alerts import RoomAlert
+from bot.room.inbox import Command
+from bot.room.room import Room
+
+
+class Person:
+    """A member with a Matrix client of his own, keys included."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
+        self.user = client.user_id
+        self.events: dict[str, Any] = {}
+
+    async def sync(self, wait: int = 0) -> None:
+        answer = await self.client.sync(timeout=wait)
+        if self.client.should_upload_keys:
+            await self.client.keys_upload()
+        if self.client.should_query_keys:
+            await self.client.keys_query()
+        for room in answer.rooms.join.values():
+            for event in room.timeline.events:
+                self.events[event.event_id] = event
+
+    async def open_room(self, *members: str, version: str = "12", encrypted: bool = False) -> str:
+        state = [{"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}]
+        made = await self.client.room_create(
+            invite=members, room_version=version, initial_state=state if encrypted else []
+        )
+        await self.sync()
+        return made.room_id
+
+    async def join(self, room: str) -> None:
+        await self.client.join(room)
+        await self.sync()
+
+    async def say(self, room: str, body: str, **more: Any) -> str:
+        content = {"msgtype": "m.text", "body": body} | more
+        await self.sync()
+        sent = await self.client.room_send(
+            room, "m.room.message", content, ignore_unverified_devices=True
+        )
+        return str(sent.event_id)
+
+    async def until(self, found: Callable[[], Any], limit: float = 20) -> Any:
+        async with asyncio.timeout(limit):
+            while not (result := found()):
+                await self.sync(200)
+        return result
+
+    def contents(self, kind: str = "m.room.message") -> list[dict[str, Any]]:
+        return [e.source["content"] for e in self.events.values() if e.source["type"] == kind]
+
+    def answers_to(self, event_id: str) -> list[dict[str, Any]]:
+        def target(content: dict[str, Any]) -> Any:
+            return content.get("m.relates_to", {}).get("m.in_reply_to", {}).get("event_id")
+
+        return [each for each in self.contents() if target(each) == event_id]
+
+    def reactions_to(self, event_id: str) -> list[str]:
+        relations = [each.get("m.relates_to", {}) for each in self.contents("m.reaction")]
+        return [each["key"] for each in relations if each.get("event_id") == event_id]
+
+    async def answer_to(self, event_id: str) -> dict[str, Any]:
+        return (await self.until(lambda: self.answers_to(event_id)))[0]
+
+    async def ask(self, room: str, body: str, **more: Any) -> dict[str, Any]:
+        """Say something and wait for the answer to it."""
+        return await self.answer_to(await self.say(room, body, **more))
+
+
+class Book:
+    """What the bot's owner lends it: commands, the memory of events, and alerts."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+        self.known: set[str] = set()
+        self.alerts: list[RoomAlert] = []
+        self.act: Callable[[Command], Awaitable[Answer]] = self.echo
+
+    async def echo(self, command: Command) -> Answer:
+        return Answer((("Heard ", code(command.text)),))
+
+    async def handle(self, command: Command) -> Answer:
+        self.commands.append(command)
+        return await self.act(command)
+
+    async def seen(self, event_id: str) -> bool:
+        there = event_id in self.known
+        self.known.add(event_id)
+        return there
+
+    async def pending(self) -> list[RoomAlert]:
+        return list(self.alerts)
+
+    async def shown(self, id: int, event_id: str, count: int) -> None:
+        self.alerts = [each for each in self.alerts if (each.id, each.count) != (id, count)]
+        self.shown_as = event_id
+
+    @property
+    def texts(self) -> list[str]:
+        return [each.text for each in self.commands]
+
+
+class House:
+    """Makes people and bots on one homeserver, and ends them with the test."""
+
+    def __init__(self, synapse: Synapse, folder: Path, stack: AsyncExitStack) -> None:
+        self.synapse = synapse
+        self.folder = folder
+        self.stack = stack
+
+    async def person(self, name: str) -> Person:
+        name = f"{name}-{secrets.token_hex(4)}"
+        await self.synapse.register_user(name, "pass-word-1")
+        store = self.folder / name
+        store.mkdir()
+        config = AsyncClientConfig(store_sync_tokens=False, max_timeouts=2)
+        client = AsyncClient(
+            self.synapse.url, f"@{name}:porter.localhost", store_path=str(store), config=config
+        )
+
+        async def close() -> None:
+            await client.close()
+            client.store.database.close()
+
+        self.stack.push_async_callback(close)
+        await client.login("pass-word-1")
+        person = Person(client)
+        await person.sync()
+        return person
+
+    async def bot_user(self) -> str:
+        name = f"porter-{secrets.token_hex(4)}"
+        await self.synapse.register_user(name, "bot-pass-word")
+        return f"@{name}:porter.localhost"
+
+    def room(self, user: str, room: str, book: Book, **more: Any) -> Room:
+        given: dict[str, Any] = {
+            "homeserver_url": self.synapse.url,
+            "user": user,
+            "password": "bot-pass-word",
+            "access_token": None,
+            "device_name": "Porter",
+            "room": room,
+            "power": 50,
+            "command_age": timedelta(hours=1),
+            "store_folder": self.folder / "bot",
+            "handle": book.handle,
+            "seen": book.seen,
+            "alerts": book,
+        }
+        return Room(**(given | more))
+
+    async def start(self, bot: Room, wait: bool = True) -> "asyncio.Task[None]":
+        """Run a bot until `stop`, or until the test ends."""
+        task = asyncio.create_task(bot.run())
+        self.stack.push_async_callback(self.stop, task)
+        if wait:
+            ready = asyncio.create_task(bot.ready.wait())
+            await asyncio.wait({ready, task}, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            ready.cancel()
+            if task.done():
+                await task
+            assert bot.ready.is_set()
+        return task
+
+    async def stop(self, task: "asyncio.Task[None]") -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+@pytest.fixture
+async def house(synapse: Synapse, tmp_path: Path) -> AsyncIterator[House]:
+    async with AsyncExitStack() as stack:
+        yield House(synapse, tmp_path, stack)
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()

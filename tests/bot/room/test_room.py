@@ -1,0 +1,225 @@
+"""The bot in a room of a real homeserver, as its moderators meet it."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.answers import Answer
+
+KINDS = [("10", False), ("10", True), ("12", False), ("12", True)]
+
+
+@pytest.mark.parametrize(("version", "encrypted"), KINDS)
+async def test_a_moderator_asks_and_is_answered(
+    house: Any, book: Any, version: str, encrypted: bool
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, version=version, encrypted=encrypted)
+    await house.start(house.room(bot, room, book))
+    asked = await mod.say(room, "!porter status <b>now</b>")
+    answer = await mod.answer_to(asked)
+    assert book.texts == ["status <b>now</b>"]
+    assert book.commands[0].sender == mod.user
+    assert answer["msgtype"] == "m.notice"
+    assert answer["body"] == "Heard status <b>now</b>"
+    assert answer["formatted_body"] == "Heard <code>status &lt;b&gt;now&lt;/b&gt;</code>"
+    assert answer["m.mentions"] == {}
+    assert await mod.until(lambda: mod.reactions_to(asked)) == ["✅"]
+    event = next(each for each in mod.events.values() if each.source["content"] is answer)
+    assert event.decrypted is encrypted
+
+
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_only_a_plain_message_of_a_member_with_power_has_an_effect(
+    house: Any, book: Any, encrypted: bool
+) -> None:
+    bot, mod, guest = await house.bot_user(), await house.person("mod"), await house.person("guest")
+    room = await mod.open_room(bot, guest.user, encrypted=encrypted)
+    await guest.join(room)
+    await house.start(house.room(bot, room, book))
+    await guest.say(room, "!porter guest")
+    await mod.say(room, "!porter notice", msgtype="m.notice")
+    first = await mod.say(room, "chatter")
+    edit = {"msgtype": "m.text", "body": "!porter edited"}
+    relation = {"rel_type": "m.replace", "event_id": first}
+    await mod.say(room, "* !porter edited", **{"m.new_content": edit, "m.relates_to": relation})
+    await mod.say(room, "I asked !porter something")
+    await mod.ask(room, "!porter last")
+    assert book.texts == ["last"]
+
+
+async def test_power_counts_at_the_moment_of_the_command(house: Any, book: Any) -> None:
+    bot, mod, rising = await house.bot_user(), await house.person("mod"), await house.person("up")
+    room = await mod.open_room(bot, rising.user, version="10")
+    await rising.join(room)
+    await house.start(house.room(bot, room, book))
+    refusal = await rising.ask(room, "!porter early")
+    assert "power level 50" in refusal["body"] and book.texts == []
+    levels = (await mod.client.room_get_state_event(room, "m.room.power_levels")).content
+    levels["users"][rising.user] = 50
+    await mod.client.room_put_state(room, "m.room.power_levels", levels)
+    await rising.ask(room, "!porter raised")
+    levels["users"][rising.user] = 49
+    await mod.client.room_put_state(room, "m.room.power_levels", levels)
+    await rising.say(room, "!porter lowered")
+    await mod.ask(room, "!porter end")
+    assert book.texts == ["raised", "end"]
+
+
+async def test_a_restart_repeats_nothing_and_misses_nothing(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+    running = await house.start(house.room(bot, room, book))
+    await mod.ask(room, "!porter first")
+    await house.stop(running)
+    last = ""
+    for number in range(130):  # more than one sync carries
+        last = await mod.say(room, f"!porter away {number}" if number % 10 == 0 else "chatter")
+    last = await mod.say(room, "!porter away 130")
+    await house.start(house.room(bot, room, book))
+    await mod.answer_to(last)
+    assert book.texts == ["first", *(f"away {number}" for number in range(0, 131, 10))]
+    position = house.folder / "bot" / "position.json"
+    assert position.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_lost_position_replays_nothing(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+    running = await house.start(house.room(bot, room, book))
+    await mod.ask(room, "!porter before")
+    await house.stop(running)
+    await mod.say(room, "!porter between")
+    (house.folder / "bot" / "position.json").unlink()
+    book.known.clear()
+    await house.start(house.room(bot, room, book))
+    await mod.ask(room, "!porter after")
+    assert book.texts == ["before", "after"]
+
+
+async def test_what_was_said_before_the_bot_came_in_was_not_said_to_it(
+    house: Any, book: Any
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room()
+    waiting = house.room(bot, room, book)
+    await house.start(waiting, wait=False)
+    await mod.say(room, "!porter too early")
+    await mod.client.room_invite(room, bot)
+    await asyncio.wait_for(waiting.ready.wait(), 20)
+    await mod.ask(room, "!porter now")
+    assert book.texts == ["now"]
+
+
+async def test_late_commands_are_left_and_named(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+    running = await house.start(house.room(bot, room, book))
+    await house.stop(running)
+    late = await mod.say(room, "!porter ban ip 192.0.2.1")
+    await asyncio.sleep(1.1)
+    await house.start(house.room(bot, room, book, command_age=timedelta(seconds=1)))
+    answer = await mod.answer_to(late)
+    assert "not carried out" in answer["body"] and book.texts == []
+    assert await mod.until(lambda: mod.reactions_to(late)) == ["❌"]
+
+
+async def test_a_command_that_was_interrupted_is_named_and_not_repeated(
+    house: Any, book: Any
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+    begun = asyncio.Event()
+
+    async def endless(command: Any) -> Answer:
+        begun.set()
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    book.act = endless
+    running = await house.start(house.room(bot, room, book))
+    asked = await mod.say(room, "!porter token rotate")
+    await asyncio.wait_for(begun.wait(), 10)
+    assert await mod.until(lambda: mod.reactions_to(asked)) == ["⏳"]
+    await house.stop(running)
+    book.act = book.echo
+    await house.start(house.room(bot, room, book))
+    answer = await mod.answer_to(asked)
+    assert answer["body"].startswith("I was stopped in the middle")
+    await mod.ask(room, "!porter status")
+    assert book.texts == ["token rotate", "status"]
+
+
+async def test_a_slow_command_shows_an_hourglass_that_goes(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+
+    async def slow(command: Any) -> Answer:
+        await asyncio.sleep(1.5)
+        return Answer(("Not possible.",), ok=False)
+
+    book.act = slow
+    await house.start(house.room(bot, room, book))
+    asked = await mod.say(room, "!porter slow")
+    answer = await mod.answer_to(asked)
+    assert answer["body"] == "Not possible."
+    assert await mod.until(lambda: "❌" in mod.reactions_to(asked))
+    hourglass = next(
+        event
+        for event in mod.events.values()
+        if event.source["content"].get("m.relates_to", {}).get("key") == "⏳"
+    )
+    redacted = {
+        e.source.get("redacts") or e.source["content"].get("redacts")
+        for e in mod.events.values()
+        if e.source["type"] == "m.room.redaction"
+    }
+    assert redacted == {hourglass.event_id}
+
+
+async def test_an_unexpected_fault_gives_a_reference(
+    house: Any, book: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+
+    async def broken(command: Any) -> Answer:
+        raise ZeroDivisionError("secret detail")
+
+    book.act = broken
+    await house.start(house.room(bot, room, book))
+    asked = await mod.say(room, "!porter status")
+    answer = await mod.answer_to(asked)
+    assert answer["body"].startswith("Something went wrong: reference ")
+    assert "secret" not in str(answer)
+    logged = capsys.readouterr().out
+    assert answer["body"].split()[-1] in logged and "ZeroDivisionError" in logged
+    assert await mod.until(lambda: mod.reactions_to(asked)) == ["❌"]
+
+
+async def test_an_answer_stays_in_its_thread(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+    await house.start(house.room(bot, room, book))
+    root = await mod.say(room, "Let us look at this one.")
+    relation = {"rel_type": "m.thread", "event_id": root}
+    answer = await mod.ask(room, "!porter status", **{"m.relates_to": relation})
+    assert answer["m.relates_to"]["rel_type"] == "m.thread"
+    assert answer["m.relates_to"]["event_id"] == root
+
+
+async def test_a_memory_that_fails_holds_the_command_back(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+    remember, faults = book.seen, iter([OSError("disk full")])
+
+    async def seen(event_id: str) -> bool:
+        for fault in faults:
+            raise fault
+        return bool(await remember(event_id))
+
+    await house.start(house.room(bot, room, book, seen=seen))
+    await mod.ask(room, "!porter held")
+    assert book.texts == ["held"]
