@@ -20,7 +20,7 @@ from bot.room.power import Standing
 from bot.room.replies import Replies
 from bot.room.session import Refused, RoomError, Session, Unanswered
 from bot.room.signing import sign_device
-from bot.room.timeline import Timeline
+from bot.room.timeline import Timeline, only
 
 _log = structlog.get_logger(__name__)
 
@@ -183,8 +183,9 @@ class Room:
         return Standing.read(state.events)
 
     async def _why_outside(self, room_id: str) -> str:
-        only = {"room": {"rooms": [room_id], "timeline": {"limit": 1}}}
-        state = await self._session.ask(self._session.client.sync, timeout=0, sync_filter=only)
+        state = await self._session.ask(
+            self._session.client.sync, timeout=0, sync_filter=only(room_id)
+        )
         if room_id in state.rooms.invite:
             return f"bot.room: {self._user} is invited to {self._room}, and joins when it starts."
         return f"bot.room: {self._user} is not in {self._room}; invite it."

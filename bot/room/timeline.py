@@ -4,6 +4,7 @@ The position is kept by the caller's word (`commit`), after the events were hand
 leaves out is fetched page by page. An event whose key has not come yet is held back for a while.
 """
 
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +36,25 @@ class Arrival:
     unreadable: tuple[Any, ...] = ()
 
 
+def only(room_id: str) -> dict[str, Any]:
+    """A sync filter for one room's events, different each time.
+
+    Synapse answers the same first question for two minutes with the same answer, which a bot that
+    starts anew would take for the present; with another filter it is another question.
+    """
+    nothing: dict[str, Any] = {"types": []}
+    return {
+        "room": {
+            "rooms": [room_id],
+            "timeline": {"limit": _PAGE},
+            "ephemeral": nothing,
+            "account_data": nothing,
+        },
+        "account_data": nothing,
+        "presence": nothing | {"not_types": [secrets.token_hex(4)]},
+    }
+
+
 class Timeline:
     """One room's events from where the last run stopped; a first run starts with the present."""
 
@@ -54,6 +74,7 @@ class Timeline:
         kept = journal.load()
         ours = kept.get("user") == session.user and kept.get("room") == room_id
         since = kept.get("since") if ours else None
+        self._filter = only(room_id)
         self._since: str | None = since if isinstance(since, str) else None
         self._next: str | None = None
         self._whole = True  # whether the library still has to learn the room's members
@@ -97,13 +118,6 @@ class Timeline:
 
     async def _sync(self) -> Any:
         client = self._session.client
-        nothing: dict[str, list[str]] = {"types": []}
-        room = {
-            "rooms": [self._room_id],
-            "timeline": {"limit": _PAGE},
-            "ephemeral": nothing,
-            "account_data": nothing,
-        }
         # The library skips an answer that it has seen; ours may have failed to be handled.
         client.next_batch = ""
         whole = self._whole and self._since is not None
@@ -112,7 +126,7 @@ class Timeline:
                 client.sync,
                 timeout=0 if self._whole else _WAIT,
                 since=self._since,
-                sync_filter={"room": room, "presence": nothing, "account_data": nothing},
+                sync_filter=self._filter,
                 full_state=whole or None,
                 patience=0,
             )
