@@ -84,12 +84,22 @@ class Desk:
         if await self._was_seen(command.event_id):
             if self._begun.load().get("event_id") == command.event_id:
                 await self._say(letter, _INTERRUPTED)
-                self._begun.save({})
+                self._note({})
             return
-        self._begun.save({"event_id": command.event_id})
-        answer = await self._carry_out(letter)
-        await self._say(letter, answer)
-        self._begun.save({})
+        if self._note({"event_id": command.event_id}):
+            await self._say(letter, await self._carry_out(letter))
+            self._note({})
+        else:
+            await self._say(letter, _UNWRITABLE)
+
+    def _note(self, begun: dict[str, str]) -> bool:
+        """Write down which command is under way; whether that could be done."""
+        try:
+            self._begun.save(begun)
+        except OSError as error:
+            _log.error("room_state_unwritable", file=str(self._begun.path), reason=str(error))
+            return False
+        return True
 
     async def _was_seen(self, event_id: str) -> bool:
         try:
@@ -181,6 +191,9 @@ _INTERRUPTED = Answer(
         "It may have taken effect or not: look before you repeat it.",
     ),
     ok=False,
+)
+_UNWRITABLE = Answer(
+    ("My state folder cannot be written, so this was not carried out: see the log.",), ok=False
 )
 _UNREADABLE = Answer(
     (

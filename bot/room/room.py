@@ -129,7 +129,10 @@ class Room:
         """Take what came, once."""
         arrival = await timeline.read()
         await desk.take(arrival, self._names(room_id))
-        timeline.commit()
+        try:
+            timeline.commit()
+        except OSError as error:
+            raise Unanswered(f"{self._folder} cannot be written ({error.strerror})") from error
         if not self._signed:
             self._signed = True
             await sign_device(self._session)

@@ -12,7 +12,7 @@ from typing import Any
 
 import aiohttp
 import structlog
-from nio import AsyncClient, AsyncClientConfig, ErrorResponse  # type: ignore[import-untyped]
+from nio import Api, AsyncClient, AsyncClientConfig, ErrorResponse  # type: ignore[import-untyped]
 from nio.exceptions import LocalProtocolError  # type: ignore[import-untyped]
 
 from bot.room.files import Kept, Lock
@@ -94,6 +94,8 @@ class Session:
             await self._log_in(kept)
         except Refused as error:
             raise RoomError(f"The homeserver refused the log-in of {self.user}: {error}") from None
+        except OSError as error:
+            raise RoomError(f"{self.folder} cannot be written: {error.strerror}.") from None
         for file in self.folder.glob("*.db*"):
             file.chmod(0o600)
 
@@ -137,8 +139,6 @@ class Session:
 
     async def post(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """Ask what nio has no call for; returns the status and the JSON answer."""
-        from nio import Api
-
         response = await self.client.send(
             "POST",
             path,

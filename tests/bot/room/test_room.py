@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.answers import Answer
+from bot.room.files import Kept
 
 KINDS = [("10", False), ("10", True), ("12", False), ("12", True)]
 
@@ -223,3 +224,79 @@ async def test_a_memory_that_fails_holds_the_command_back(house: Any, book: Any)
     await house.start(house.room(bot, room, book, seen=seen))
     await mod.ask(room, "!porter held")
     assert book.texts == ["held"]
+
+
+async def test_a_message_without_its_key_is_named_once(
+    house: Any, book: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.room.timeline._KEY_PATIENCE", 0.2)
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+    await house.start(house.room(bot, room, book))
+    locked = {
+        "algorithm": "m.megolm.v1.aes-sha2",
+        "ciphertext": "x",
+        "sender_key": "k",
+        "session_id": "s",
+        "device_id": "d",
+    }
+    events = [await mod.client.room_send(room, "m.room.encrypted", locked) for _ in range(2)]
+    await asyncio.sleep(0.4)
+    await mod.ask(room, "!porter wake")
+    answer = await mod.answer_to(events[0].event_id)
+    assert "cannot read this message" in answer["body"]
+    assert mod.answers_to(events[1].event_id) == []
+
+
+async def test_a_key_that_comes_late_opens_the_command(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+    porter = house.room(bot, room, book)
+    await house.start(porter)
+    await mod.until(lambda: list(mod.client.device_store.active_user_devices(bot)))
+    (device,) = mod.client.device_store.active_user_devices(bot)
+    mod.client.blacklist_device(device)  # so that the room's key is not sent to it
+    early = await mod.say(room, "!porter early")
+    await asyncio.sleep(0.5)
+    assert book.texts == []
+    own = mod.client.olm.account.identity_keys["curve25519"]
+    session = mod.client.olm.outbound_group_sessions[room].id
+    key = mod.client.olm.inbound_group_store.get(room, own, session)
+    porter._session.client.olm.inbound_group_store.add(key)
+    await mod.say(room, "chatter")
+    await mod.until(lambda: mod.reactions_to(early))
+    assert book.texts == ["early"]
+
+
+async def test_a_state_folder_that_cannot_be_written_is_said_and_nothing_is_done(
+    house: Any, book: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+    await house.start(house.room(bot, room, book))
+
+    def full(self: Kept, data: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Kept, "save", full)
+        answer = await mod.ask(room, "!porter ban ip 192.0.2.1")
+        assert "state folder cannot be written" in answer["body"] and book.texts == []
+    await mod.ask(room, "!porter status")
+    assert book.texts == ["status"]
+
+
+async def test_a_bot_that_was_removed_comes_back_when_invited(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+    porter = house.room(bot, room, book)
+    await house.start(porter)
+    await mod.client.room_kick(room, bot)
+    async with asyncio.timeout(10):
+        while porter.ready.is_set():
+            await asyncio.sleep(0.05)
+    await mod.say(room, "!porter unheard")
+    await mod.client.room_invite(room, bot)
+    await asyncio.wait_for(porter.ready.wait(), 20)
+    await mod.ask(room, "!porter heard")
+    assert book.texts == ["heard"]
