@@ -5,11 +5,15 @@ person sees, and nothing here asks the clock, the disk or the network.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv6Address
 
-IPAddress = IPv4Address | IPv6Address
+from gateway.rules.addresses import EmailAddress, parse_address
+from gateway.rules.bans import BanBook
+from gateway.rules.limits import Limit
+from gateway.rules.names import parse_name
+from gateway.rules.networks import IPAddress, neighbourhood
+from gateway.rules.opening import Opening
 
 
 class Code(StrEnum):
@@ -60,3 +64,59 @@ class Application:
     email: str
     ip: IPAddress
     language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """An application as far as it could be read, and what speaks against it."""
+
+    name: str | None
+    address: EmailAddress | None
+    refusals: tuple[Refusal, ...]
+
+
+def screen(
+    application: Application, *, server_name: str, book: BanBook, opening: Opening, now: datetime
+) -> Screened:
+    """Everything that speaks against an application and can be known without asking anybody."""
+    name, address = None, None
+    refusals = []
+    if not opening.is_open:
+        wait = None if opening.changes_at is None else opening.changes_at - now
+        refusals.append(Refusal(Code.CLOSED, opening.message or "before a rotation", "", wait))
+    try:
+        name = parse_name(application.name, server_name)
+    except ValueError as error:
+        refusals.append(Refusal(Code.NAME_MALFORMED, str(error), str(error)))
+    try:
+        address = parse_address(application.email)
+    except ValueError as error:
+        refusals.append(Refusal(Code.EMAIL_MALFORMED, str(error), str(error)))
+    refusals += banned(book, application.ip, address, name, now)
+    return Screened(name, address, tuple(refusals))
+
+
+def banned(
+    book: BanBook, ip: IPAddress, address: EmailAddress | None, name: str | None, now: datetime
+) -> list[Refusal]:
+    """One refusal for each kind of ban that hits; its detail names the bans."""
+    hits = [(Code.NETWORK_BANNED, book.networks(ip, now))]
+    if address is not None:
+        hits.append((Code.EMAIL_BANNED, book.addresses(address, now)))
+    if name is not None:
+        hits.append((Code.NAME_BANNED, book.names(name, now)))
+    return [Refusal(code, ", ".join(values[:5])) for code, values in hits if values]
+
+
+def crowded(
+    ip: IPAddress, from_network: int, in_all: int, *, network: Limit | None, all: Limit | None
+) -> list[Refusal]:
+    """Refusals for limits that are used up, given how many were counted within their spans."""
+    refusals = []
+    if network is not None and not network.allows(from_network):
+        detail = f"{from_network} from {neighbourhood(ip)}, the limit is {network}"
+        refusals.append(Refusal(Code.TOO_MANY_FROM_NETWORK, detail, "", network.within))
+    if all is not None and not all.allows(in_all):
+        detail = f"{in_all} in all, the limit is {all}"
+        refusals.append(Refusal(Code.TOO_MANY_IN_ALL, detail, "", all.within))
+    return refusals

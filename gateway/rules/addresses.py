@@ -1,0 +1,68 @@
+"""E-mail addresses: read once, compared the way their providers deliver them.
+
+`key` is the address under which two spellings of one mailbox meet: case folded, and at the
+providers that ignore them without dots and without what follows a plus sign.
+"""
+
+from dataclasses import dataclass
+
+from email_validator import EmailNotValidError, validate_email
+
+LONGEST = 254  # characters; RFC 5321 4.5.3.1.3 with its angle brackets
+
+_DOTS_AND_PLUS = frozenset({"gmail.com", "googlemail.com"})
+_PLUS = frozenset(
+    {
+        *("outlook.com", "hotmail.com", "live.com", "msn.com"),
+        *("icloud.com", "me.com", "mac.com"),
+        *("proton.me", "protonmail.com", "pm.me", "protonmail.ch"),
+        *("fastmail.com", "fastmail.fm", "posteo.de", "posteo.net", "mailbox.org", "zoho.com"),
+    }
+)
+_SAME = {
+    "googlemail.com": "gmail.com",
+    "protonmail.com": "proton.me",
+    "protonmail.ch": "proton.me",
+    "pm.me": "proton.me",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EmailAddress:
+    """`text` is what mail is sent to; `domain` is ASCII and lower case."""
+
+    text: str
+    local: str
+    domain: str
+    key: str
+
+
+def parse_address(text: str) -> EmailAddress:
+    """Read one address. Raises ValueError with one sentence for the person who typed it."""
+    text = text.strip()
+    if len(text) > LONGEST:
+        raise ValueError(f"An e-mail address has at most {LONGEST} characters.")
+    try:
+        found = validate_email(text, check_deliverability=False)
+    except EmailNotValidError as error:
+        raise ValueError(str(error)) from None
+    if found.ascii_domain is None:
+        raise ValueError("The part after the @ is no domain name.")
+    domain = found.ascii_domain.lower()
+    return EmailAddress(
+        text=f"{found.local_part}@{domain}",
+        local=found.local_part,
+        domain=domain,
+        key=address_key(found.local_part, domain),
+    )
+
+
+def address_key(local: str, domain: str) -> str:
+    """Under which key `local@domain` (an ASCII domain) is kept and compared."""
+    local, domain = local.casefold(), domain.lower()
+    if domain in _DOTS_AND_PLUS or domain in _PLUS:
+        # A tag alone ("+x@") is no mailbox there, so it is left as it stands.
+        local = local.partition("+")[0] or local
+    if domain in _DOTS_AND_PLUS:
+        local = local.replace(".", "") or local
+    return f"{local}@{_SAME.get(domain, domain)}"

@@ -1,0 +1,275 @@
+"""Bans: one line of a text file each, and a book that answers which of a million holds.
+
+A line is the value, then after ` # ` what is known of it, parts divided by ` | `:
+`203.0.113.0/24  # until 2026-12-01T00:00Z | by @mod:example.org | 2026-11-23T10:04Z | open proxy`
+All of the remark may be missing, and whatever else stands there is the reason.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from gateway.rules.addresses import EmailAddress, address_key
+from gateway.rules.networks import IPAddress, NetworkSet, parse_network, written
+from gateway.rules.patterns import PatternSet, compiled
+
+
+class Kind(StrEnum):
+    """What a ban is about."""
+
+    IP = "ip"
+    EMAIL = "email"
+    NAME = "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """One ban. `value` is canonical; times are aware UTC; no `until` lasts for good."""
+
+    kind: Kind
+    value: str
+    until: datetime | None = None
+    by: str | None = None
+    at: datetime | None = None
+    reason: str = ""
+
+    def in_force(self, now: datetime) -> bool:
+        return self.until is None or self.until > now
+
+
+_REMARK = re.compile(r"\s+#")
+_DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*")
+_GLOB = re.compile(r"[*?\[\]]")
+_LONGEST_REASON = 300
+
+
+def canonical(kind: Kind, value: str) -> str:
+    """The one way in which a value is written. Raises ValueError with one sentence."""
+    value = value.strip()
+    if not value or value.startswith("#"):
+        raise ValueError("a value is missing")
+    if kind is Kind.IP:
+        return written(parse_network(value))
+    if kind is Kind.EMAIL:
+        return _canonical_email(value)
+    if _REMARK.search(value) or "\n" in value or "\r" in value:
+        raise ValueError("a pattern holds no ' #' and no line break; a # is written as [#]")
+    compiled(value)
+    return value
+
+
+def _canonical_email(value: str) -> str:
+    if any(char.isspace() or not char.isprintable() for char in value):
+        raise ValueError(f"{value[:60]!r} is no e-mail address or pattern: it holds a space")
+    local, at, domain = value.rpartition("@")
+    if _GLOB.search(value):
+        if at and local == "*" and not _GLOB.search(domain):
+            return "@" + _ascii_domain(domain)
+        compiled(_expression(value))
+        return value.casefold()
+    if not at:
+        raise ValueError(
+            f"{value[:60]!r} is no e-mail address: write name@example.org, @example.org for a"
+            " domain with its subdomains, or a pattern such as spam*@example.org"
+        )
+    domain = _ascii_domain(domain)
+    return address_key(local, domain) if local else f"@{domain}"
+
+
+def _ascii_domain(domain: str) -> str:
+    folded = domain.rstrip(".").lower()
+    if not folded.isascii():
+        try:
+            folded = folded.encode("idna").decode("ascii")
+        except UnicodeError:
+            folded = ""
+    if not _DOMAIN.fullmatch(folded):
+        raise ValueError(f"{domain[:60]!r} is no domain name")
+    return folded
+
+
+def _expression(glob: str) -> str:
+    """The anchored expression for `*`, `?`, `[abc]` and `[!abc]`; all else is itself."""
+    parts, position = [], 0
+    while position < len(glob):
+        char = glob[position]
+        end = glob.find("]", position + 2) if char == "[" else -1
+        if char == "*":
+            parts.append(".*")
+        elif char == "?":
+            parts.append(".")
+        elif end > 0:
+            inside = glob[position + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
+            parts.append(f"[{'^' + inside[1:] if inside.startswith('!') else inside}]")
+            position = end
+        else:
+            parts.append(re.escape(char))
+        position += 1
+    return f"^(?:{''.join(parts)})$"
+
+
+def guess_kind(value: str) -> Kind:
+    """IP for an address or network, EMAIL for what holds an @, else NAME."""
+    try:
+        parse_network(value.strip())
+    except ValueError:
+        return Kind.EMAIL if "@" in value else Kind.NAME
+    return Kind.IP
+
+
+def parse_line(kind: Kind, line: str) -> Ban | None:
+    """Read a line of a ban file; None for a blank line or a comment. Raises ValueError."""
+    line = line.strip()
+    if not line or line.startswith("#"):
+        return None
+    remark = _REMARK.search(line)
+    if remark is None:
+        return Ban(kind, canonical(kind, line))
+    value = canonical(kind, line[: remark.start()])
+    until, by, at, reasons = None, None, None, []
+    for part in map(str.strip, line[remark.end() :].split(" | ")):
+        if part.startswith("until ") and until is None:
+            until = parse_time(part[6:])
+        elif part.startswith("by @") or part.startswith("by terminal:"):
+            by = part[3:]
+        elif at is None and _is_time(part):
+            at = parse_time(part)
+        elif part:
+            reasons.append(part)
+    return Ban(kind, value, until, by, at, " | ".join(reasons))
+
+
+def format_line(ban: Ban) -> str:
+    """The line that `parse_line` reads back, without its line break."""
+    parts = []
+    if ban.until is not None:
+        parts.append(f"until {format_time(ban.until)}")
+    if ban.by:
+        parts.append(f"by {ban.by}")
+    if ban.at is not None:
+        parts.append(format_time(ban.at))
+    reason = " ".join("".join(c if c.isprintable() else " " for c in ban.reason).split())
+    if reason:
+        parts.append(reason[:_LONGEST_REASON])
+    return f"{ban.value}  # {' | '.join(parts)}" if parts else ban.value
+
+
+def parse_time(text: str) -> datetime:
+    """Read `2026-12-01`, `2026-12-01T00:00Z` and their like, UTC unless they say otherwise.
+
+    Raises ValueError with one sentence.
+    """
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(
+            f"{text.strip()[:40]!r} is no time: write it like 2026-12-01T00:00Z"
+        ) from None
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def format_time(at: datetime) -> str:
+    """A time as it stands in a ban file, to the minute unless it has seconds."""
+    at = at.astimezone(UTC)
+    return f"{at:%Y-%m-%dT%H:%MZ}" if not at.second else f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _is_time(text: str) -> bool:
+    if not text[:1].isdigit():
+        return False
+    try:
+        parse_time(text)
+    except ValueError:
+        return False
+    return True
+
+
+class BanBook:
+    """What is banned, ready to be asked; who banned it and why stays in the files."""
+
+    def __init__(self) -> None:
+        self._networks = NetworkSet()
+        self._addresses: set[str] = set()
+        self._globs = PatternSet()
+        self._names = PatternSet()
+        self._ends: dict[tuple[Kind, str], datetime] = {}
+
+    def add(self, ban: Ban) -> None:
+        """Of two bans on one value the longer one holds."""
+        key = (ban.kind, ban.value)
+        if ban.until is None:
+            self._ends.pop(key, None)
+        elif not self.holds(ban.kind, ban.value):
+            self._ends[key] = ban.until
+        elif key in self._ends:
+            self._ends[key] = max(ban.until, self._ends[key])
+        if ban.kind is Kind.IP:
+            self._networks.add(parse_network(ban.value))
+        elif ban.kind is Kind.NAME:
+            self._names.add(ban.value, ban.value)
+        elif _GLOB.search(ban.value):
+            self._globs.add(ban.value, _expression(ban.value))
+        else:
+            self._addresses.add(ban.value)
+
+    def discard(self, kind: Kind, value: str) -> None:
+        self._ends.pop((kind, value), None)
+        if kind is Kind.IP:
+            self._networks.discard(parse_network(value))
+        elif kind is Kind.NAME:
+            self._names.discard(value)
+        else:
+            self._globs.discard(value)
+            self._addresses.discard(value)
+
+    def holds(self, kind: Kind, value: str) -> bool:
+        """Whether this very value stands in the book, expired or not."""
+        if kind is Kind.IP:
+            return parse_network(value) in self._networks
+        if kind is Kind.NAME:
+            return value in self._names
+        return value in self._addresses or value in self._globs
+
+    def networks(self, address: IPAddress, now: datetime) -> list[str]:
+        """The banned networks that hold an address."""
+        return self._living(Kind.IP, map(written, self._networks.holding(address)), now)
+
+    def addresses(self, address: EmailAddress, now: datetime) -> list[str]:
+        """The bans that hit an e-mail address: itself, its domain or one above it, globs."""
+        found = [address.key] if address.key in self._addresses else []
+        domains = {address.domain, address.key.rpartition("@")[2]}
+        for domain in domains:
+            labels = domain.split(".")
+            parents = ("@" + ".".join(labels[at:]) for at in range(len(labels)))
+            found += [parent for parent in parents if parent in self._addresses]
+        if self._globs:
+            spellings = {address.text.casefold(), address.key}
+            found += [glob for text in spellings for glob in self._globs.matching(text)]
+        return self._living(Kind.EMAIL, dict.fromkeys(found), now)
+
+    def names(self, name: str, now: datetime) -> list[str]:
+        """The patterns found in a name."""
+        return self._living(Kind.NAME, self._names.matching(name), now)
+
+    def expired(self, now: datetime) -> list[tuple[Kind, str]]:
+        """The bans whose time is over."""
+        return [key for key, end in self._ends.items() if end <= now]
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether `compact` is worth its time."""
+        return self._names.is_crowded or self._globs.is_crowded
+
+    def compact(self) -> None:
+        """Make the patterns fast again; may run in another thread."""
+        self._names.compact()
+        self._globs.compact()
+
+    def __len__(self) -> int:
+        return len(self._networks) + len(self._addresses) + len(self._globs) + len(self._names)
+
+    def _living(self, kind: Kind, values: Iterable[str], now: datetime) -> list[str]:
+        ends = self._ends
+        return [v for v in values if (end := ends.get((kind, v))) is None or end > now]
