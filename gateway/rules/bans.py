@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from gateway.rules.addresses import EmailAddress, address_key
-from gateway.rules.networks import IPAddress, NetworkSet, parse_network, written
+from gateway.rules.networks import IPAddress, NetworkSet, canonical_network
 from gateway.rules.patterns import PatternSet, compiled
 
 
@@ -51,7 +51,7 @@ def canonical(kind: Kind, value: str) -> str:
     if not value or value.startswith("#"):
         raise ValueError("a value is missing")
     if kind is Kind.IP:
-        return written(parse_network(value))
+        return canonical_network(value)
     if kind is Kind.EMAIL:
         return _canonical_email(value)
     if _REMARK.search(value) or "\n" in value or "\r" in value:
@@ -113,7 +113,7 @@ def _expression(glob: str) -> str:
 def guess_kind(value: str) -> Kind:
     """IP for an address or network, EMAIL for what holds an @, else NAME."""
     try:
-        parse_network(value.strip())
+        canonical_network(value)
     except ValueError:
         return Kind.EMAIL if "@" in value else Kind.NAME
     return Kind.IP
@@ -206,7 +206,7 @@ class BanBook:
         elif key in self._ends:
             self._ends[key] = max(ban.until, self._ends[key])
         if ban.kind is Kind.IP:
-            self._networks.add(parse_network(ban.value))
+            self._networks.add(ban.value)
         elif ban.kind is Kind.NAME:
             self._names.add(ban.value, ban.value)
         elif _GLOB.search(ban.value):
@@ -214,27 +214,35 @@ class BanBook:
         else:
             self._addresses.add(ban.value)
 
-    def discard(self, kind: Kind, value: str) -> None:
-        self._ends.pop((kind, value), None)
-        if kind is Kind.IP:
-            self._networks.discard(parse_network(value))
-        elif kind is Kind.NAME:
-            self._names.discard(value)
-        else:
-            self._globs.discard(value)
-            self._addresses.discard(value)
-
     def holds(self, kind: Kind, value: str) -> bool:
         """Whether this very value stands in the book, expired or not."""
         if kind is Kind.IP:
-            return parse_network(value) in self._networks
+            return value in self._networks
         if kind is Kind.NAME:
             return value in self._names
         return value in self._addresses or value in self._globs
 
+    def covers(self, ban: Ban) -> bool:
+        """Whether `ban` would change nothing: its value is banned for as long or longer."""
+        if not self.holds(ban.kind, ban.value):
+            return False
+        end = self._ends.get((ban.kind, ban.value))
+        return end is None or (ban.until is not None and ban.until <= end)
+
+    def adopt(self, kind: Kind, other: "BanBook") -> None:
+        """Take everything of one kind from another book, in place of what stood here."""
+        ends = {key: end for key, end in self._ends.items() if key[0] is not kind}
+        self._ends = ends | {key: end for key, end in other._ends.items() if key[0] is kind}
+        if kind is Kind.IP:
+            self._networks = other._networks
+        elif kind is Kind.NAME:
+            self._names = other._names
+        else:
+            self._addresses, self._globs = other._addresses, other._globs
+
     def networks(self, address: IPAddress, now: datetime) -> list[str]:
         """The banned networks that hold an address."""
-        return self._living(Kind.IP, map(written, self._networks.holding(address)), now)
+        return self._living(Kind.IP, self._networks.holding(address), now)
 
     def addresses(self, address: EmailAddress, now: datetime) -> list[str]:
         """The bans that hit an e-mail address: itself, its domain or one above it, globs."""
@@ -255,7 +263,7 @@ class BanBook:
 
     def expired(self, now: datetime) -> list[tuple[Kind, str]]:
         """The bans whose time is over."""
-        return [key for key, end in self._ends.items() if end <= now]
+        return [key for key, end in list(self._ends.items()) if end <= now]
 
     @property
     def is_crowded(self) -> bool:

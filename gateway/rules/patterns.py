@@ -41,8 +41,8 @@ class PatternSet:
     def __init__(self) -> None:
         self._expressions: dict[str, str] = {}
         self._recent: dict[str, Any] = {}  # not in the set yet
-        self._labels: list[str] = []  # what the set holds, by its numbers; the first is the canary
-        self._set: Any = None
+        # The set, and what it holds by its numbers (the first is the canary): changed together.
+        self._set: tuple[Any, list[str]] | None = None
 
     def add(self, label: str, expression: str) -> None:
         """Raises ValueError when the expression cannot be read."""
@@ -50,29 +50,19 @@ class PatternSet:
             self._recent[label] = compiled(expression)
             self._expressions[label] = expression
 
-    def discard(self, label: str) -> None:
-        self._expressions.pop(label, None)
-        self._recent.pop(label, None)
-
     def matching(self, text: str) -> list[str]:
         """The labels whose expression is found in `text`."""
-        found = [label for label, each in self._recent.items() if each.search(text)]
+        found = [label for label, each in list(self._recent.items()) if each.search(text)]
         if self._set is not None:
-            numbers = self._set.Match(text)
-            if numbers:
-                hits = (self._labels[number] for number in numbers if number)
-                return found + [
-                    label
-                    for label in hits
-                    if label in self._expressions and label not in self._recent
-                ]
-            return found + self._one_by_one(text)
-        return found
+            expressions, labels = self._set
+            numbers = expressions.Match(text)
+            found += [labels[n] for n in numbers if n] if numbers else self._one_by_one(text)
+        return list(dict.fromkeys(found))
 
     @property
     def is_crowded(self) -> bool:
         """Whether so many are new that `compact` is worth its time."""
-        return len(self._recent) > max(_CROWDED, len(self._labels) // 50)
+        return len(self._recent) > max(_CROWDED, len(self._expressions) // 50)
 
     def compact(self) -> None:
         """Put all expressions into one set; may run beside `matching` in another thread."""
@@ -82,10 +72,7 @@ class PatternSet:
         for expression in expressions.values():
             made.Add(expression)
         made.Compile()
-        # The labels first: an old number must never be read with a missing label.
-        self._set = None
-        self._labels = ["", *expressions]
-        self._set = made
+        self._set = made, ["", *expressions]
         for label in expressions:
             self._recent.pop(label, None)
 
@@ -93,7 +80,7 @@ class PatternSet:
         return [
             label
             for label, expression in list(self._expressions.items())
-            if label not in self._recent and compiled(expression).search(text)
+            if compiled(expression).search(text)
         ]
 
     def __contains__(self, label: str) -> bool:
