@@ -1,0 +1,143 @@
+"""The pages that applicants see, from Jinja2 templates that operators may override one by one.
+
+A template of the operator's may build on ours: `{% extends "porter/layout.html" %}`. The pages
+have no script, no style of their own and nothing from elsewhere: the browser is told to refuse it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    select_autoescape,
+)
+
+from gateway.rules.opening import Opening
+from gateway.web.form import Form
+from gateway.web.wording import Complaint, opening_words, problem_words
+from gateway.words import speech
+
+_OURS = Path(__file__).parent / "templates"
+_DEEPEST = 8  # levels of a path for which a missing page still finds its style
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Pages:
+    """Writes the pages of one desk.
+
+    `files` names the static files. Raises ValueError, with one sentence, for a template that is
+    broken.
+    """
+
+    def __init__(
+        self, *, server_name: str, files: Mapping[str, str], templates: Path | None = None
+    ) -> None:
+        if templates is not None and not templates.is_dir():
+            raise ValueError(f"The folder of page templates {templates} does not exist")
+        ours = FileSystemLoader(_OURS)
+        loaders: list[BaseLoader] = [ours, PrefixLoader({"porter": ours})]
+        if templates is not None:
+            loaders.insert(0, FileSystemLoader(templates))
+        self._environment = Environment(
+            loader=ChoiceLoader(loaders),
+            autoescape=select_autoescape(["html"]),
+            auto_reload=False,  # what was tried at start is what is shown
+            undefined=StrictUndefined,
+            extensions=["jinja2.ext.i18n"],
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._common = {"server_name": server_name, "files": dict(files)}
+        self._try_out()
+
+    def desk(
+        self,
+        opening: Opening,
+        now: datetime,
+        language: str,
+        form: Form | None = None,
+        complaints: tuple[Complaint, ...] = (),
+    ) -> bytes:
+        """The front page; with `form` what was typed stays, and `complaints` stand beside it."""
+        at_field: dict[str, list[str]] = {}
+        for complaint in complaints:
+            if complaint.field is not None:
+                at_field.setdefault(complaint.field, []).append(complaint.message)
+        faulty = [name for name in ("requested_username", "email") if name in at_field]
+        return self._render(
+            "desk.html",
+            language,
+            {
+                "is_open": opening.is_open,
+                "opening_words": opening_words(opening, now, speech(language)),
+                "message": None if opening.is_open else opening.message,
+                "form": form or Form(),
+                "complaints": complaints,
+                "at_field": at_field,
+                "first_faulty": faulty[0] if faulty else None,
+            },
+        )
+
+    def accepted(self, language: str) -> bytes:
+        """The page after a request that was accepted: the same for every address."""
+        return self._render("accepted.html", language, {})
+
+    def problem(
+        self, status: int, language: str, path: str = "/", reference: str | None = None
+    ) -> bytes:
+        """The page of an HTTP error at `path`; `reference` stands in the log beside its cause."""
+        title, sentence = problem_words(status, speech(language))
+        depth = min(path.count("/") - 1, _DEEPEST)
+        # The pages point to each other relatively, so that a desk below a folder needs no setting.
+        values = {
+            "root": "../" * depth,
+            "title": title,
+            "sentence": sentence,
+            "reference": reference,
+        }
+        return self._render("problem.html", language, values)
+
+    def _render(self, template: str, language: str, values: Mapping[str, object]) -> bytes:
+        words = speech(language)
+        context = {
+            "root": "",
+            "language": language,
+            "gettext": words.gettext,
+            "ngettext": words.ngettext,
+            **self._common,
+            **values,
+        }
+        return self._environment.get_template(template).render(context).encode()
+
+    def _try_out(self) -> None:
+        """Write every page once for nobody, in each of its shapes."""
+        soon = _NOW + timedelta(hours=3)
+        faults = (
+            Complaint("name_malformed", "requested_username", "x"),
+            Complaint("email_malformed", "email", "x"),
+        )
+        try:
+            for is_open in (True, False):
+                for changes_at in (None, soon):
+                    self.desk(Opening(is_open, changes_at, "x"), _NOW, "en")
+            self.desk(Opening(True), _NOW, "en", Form("x", "x"), faults)
+            self.desk(Opening(True), _NOW, "en", Form("x", "x"), (Complaint("x", None, "x"),))
+            self.accepted("en")
+            self.problem(404, "en")
+            self.problem(500, "en", "/x/y", "x")
+        except (TemplateError, UnicodeDecodeError, TypeError, ArithmeticError) as error:
+            place, reason = "", str(error)
+            if isinstance(error, TemplateSyntaxError):
+                place = f"{error.filename or error.name}, line {error.lineno}: "
+            elif isinstance(error, TemplateNotFound):
+                reason = f"there is no template {error.name}"
+            raise ValueError(f"The page template cannot be used: {place}{reason}") from error
