@@ -5,9 +5,9 @@ so the list is read from the right, and only as far as each hop is a proxy of ou
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 
-from gateway.rules.networks import IPAddress
+from gateway.rules.networks import IPAddress, plain_address
 
 _MOST_HOPS = 32  # nobody has more proxies of his own; the header comes from outside
 
@@ -50,10 +50,7 @@ def _parse(text: str) -> IPAddress:
         if not _is_port(colon + port):
             raise ValueError("A port is a number")
     # The zone names a network card of the machine that saw the address, and means nothing here.
-    address = ip_address(text.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
+    return plain_address(text.partition("%")[0])
 
 
 def _is_port(text: str) -> bool:

@@ -10,7 +10,7 @@ from aiohttp.abc import AbstractAccessLogger
 from gateway.config import Settings
 from gateway.web import headers
 from gateway.web.door import Door, Reception
-from gateway.web.mishaps import Mishaps
+from gateway.web.mishaps import mishaps
 from gateway.web.pages import Pages
 from gateway.web.shelf import Shelf
 
@@ -36,8 +36,7 @@ def build(
         server_name=settings.server_name, files=shelf.names, templates=settings.web.templates
     )
     door = Door(settings, reception, pages, shelf, clock)
-    mishaps = Mishaps(pages)
-    app = web.Application(middlewares=[mishaps.middleware], client_max_size=_LARGEST_BODY)
+    app = web.Application(middlewares=[mishaps(pages)], client_max_size=_LARGEST_BODY)
     app.add_routes(
         [
             web.get("/", door.front),
