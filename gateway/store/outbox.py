@@ -1,7 +1,7 @@
 """The outbox: mails that are owed, leased to one courier at a time, kept until sent or given up."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import make_msgid
@@ -64,6 +64,15 @@ def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
     return claimed
 
 
+def release(connection: Connection, claimed: Sequence[Mail]) -> None:
+    """Give mails back that were not delivered, without counting an attempt."""
+    connection.execute(
+        mails.update()
+        .where(mails.c.id.in_([mail.id for mail in claimed]), mails.c.status == "queued")
+        .values(leased_until=None)
+    )
+
+
 def sent(connection: Connection, mail: Mail, now: datetime) -> None:
     """The server took the mail."""
     _settle(connection, mail, status="sent", sent_at=now, last_error=None)
@@ -95,6 +104,33 @@ def cancel(connection: Connection, registration_id: int) -> int:
         .where(mails.c.registration_id == registration_id, mails.c.status == "queued")
         .values(status="cancelled")
     ).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One mail's story so far, for whoever asks about its registration."""
+
+    status: str
+    created_at: datetime
+    due_at: datetime
+    attempts: int
+    last_error: str | None
+    sent_at: datetime | None
+
+
+def history(connection: Connection, registration_id: int) -> list[Attempt]:
+    """All mails of a registration, oldest first."""
+    columns = (mails.c[name] for name in Attempt.__slots__)
+    query = select(*columns).where(mails.c.registration_id == registration_id).order_by(mails.c.id)
+    return [Attempt(*row) for row in connection.execute(query)]
+
+
+def is_owed(connection: Connection, registration_id: int) -> bool:
+    """Whether a mail is on its way already."""
+    query = select(mails.c.id).where(
+        mails.c.registration_id == registration_id, mails.c.status == "queued"
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def depth(connection: Connection) -> tuple[int, datetime | None]:

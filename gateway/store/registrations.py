@@ -1,13 +1,25 @@
 """Registrations: every request that was heard, also the refused ones, and what became of it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, and_, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    ScalarSelect,
+    and_,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+)
 
+from gateway.rules.limits import Limit
 from gateway.store.schema import registrations
 
 
@@ -40,6 +52,27 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Registration:
+    """A request as it was recorded, and what became of it. Times are aware UTC."""
+
+    id: int
+    created_at: datetime
+    name: str
+    email: str
+    email_key: str
+    ip: str
+    network: str
+    language: str
+    status: Status
+    refusals: tuple[Mapping[str, str], ...]
+    name_checked: bool
+    held_until: datetime
+    token_id: int | None
+    mailed_at: datetime | None
+    registered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What the desk already heard, as far as it matters for one request."""
 
@@ -54,32 +87,22 @@ def seen(
     request: Request,
     now: datetime,
     *,
-    network_within: timedelta,
-    all_within: timedelta,
+    network: Limit | None,
+    all: Limit | None,
     cooldown: timedelta,
     one_account_per_address: bool,
 ) -> Seen:
     """Count and look up, in one statement of the deciding transaction.
 
+    From one network every request counts, refused ones too; in all only those that were not
+    refused count, or one flood would close the desk for everybody. Counting ends at the limit.
     A name held by the same address from the same network is no hindrance (somebody pressed the
     button twice). From elsewhere it is, whatever address is given: answering by address would
     tell a stranger who asked for the name.
     """
     r = registrations.c
-    from_network = (
-        select(func.count())
-        .where(
-            r.network == request.network,
-            r.created_at > now - network_within,
-            r.created_at <= now,
-        )
-        .scalar_subquery()
-    )
-    in_all = (
-        select(func.count())
-        .where(r.created_at > now - all_within, r.created_at <= now)
-        .scalar_subquery()
-    )
+    from_network = _count(network, now, r.network == request.network)
+    in_all = _count(all, now, r.status.in_([each for each in Status if each != Status.REFUSED]))
     held = (
         select(r.id)
         .where(
@@ -100,6 +123,21 @@ def seen(
     address = select(r.id).where(r.email_key == request.email_key, known).exists()
     row = connection.execute(select(from_network, in_all, held, address)).one()
     return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]))
+
+
+def _count(limit: Limit | None, now: datetime, which: ColumnElement[bool]) -> ScalarSelect[int]:
+    """How many rows are within the limit's span, counted no further than the limit."""
+    if limit is None:
+        return select(literal(0)).scalar_subquery()
+    r = registrations.c
+    # A row from the future was written before the clock was set back: it must not jam the desk.
+    found = (
+        select(r.id)
+        .where(which, r.created_at > now - limit.within, r.created_at <= now)
+        .limit(limit.count)
+        .subquery()
+    )
+    return select(func.count()).select_from(found).scalar_subquery()
 
 
 def add(
@@ -141,3 +179,83 @@ def become(connection: Connection, registration_id: int, status: Status) -> bool
         .values(status=status)
     )
     return moved.rowcount == 1
+
+
+def get(connection: Connection, registration_id: int) -> Registration | None:
+    """One registration by its number."""
+    query = select(registrations).where(registrations.c.id == registration_id)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else _read(row)
+
+
+def search(
+    connection: Connection,
+    text: str = "",
+    *,
+    statuses: Sequence[Status] = (),
+    since: datetime | None = None,
+    most: int = 50,
+) -> list[Registration]:
+    """The newest registrations whose name, address, IP or network contains `text`."""
+    r = registrations.c
+    query = select(registrations).order_by(r.id.desc()).limit(most)
+    if text:
+        fields = (r.name, r.email, r.email_key, r.ip, r.network)
+        query = query.where(or_(*(each.icontains(text, autoescape=True) for each in fields)))
+    if statuses:
+        query = query.where(r.status.in_(statuses))
+    if since is not None:
+        query = query.where(r.created_at >= since)
+    return [_read(row) for row in connection.execute(query).mappings()]
+
+
+def every(connection: Connection) -> Iterator[Registration]:
+    """All registrations, oldest first, read as they are asked for."""
+    query = select(registrations).order_by(registrations.c.id)
+    for row in connection.execution_options(yield_per=500).execute(query).mappings():
+        yield _read(row)
+
+
+def counts(connection: Connection, since: datetime) -> dict[Status, int]:
+    """How many registrations of each status came since then."""
+    r = registrations.c
+    query = select(r.status, func.count()).where(r.created_at >= since).group_by(r.status)
+    return {Status(status): number for status, number in connection.execute(query)}
+
+
+def awaiting_account(connection: Connection, since: datetime, most: int) -> list[Registration]:
+    """Mailed registrations without an account, mailed since then, newest first."""
+    r = registrations.c
+    query = (
+        select(registrations)
+        .where(r.status == Status.MAILED, r.mailed_at >= since)
+        .order_by(r.id.desc())
+        .limit(most)
+    )
+    return [_read(row) for row in connection.execute(query).mappings()]
+
+
+def mailed_with(connection: Connection, token_id: int) -> list[int]:
+    """The numbers of the live registrations whose mail carried a token."""
+    r = registrations.c
+    query = select(r.id).where(r.token_id == token_id, r.status == Status.MAILED).order_by(r.id)
+    return list(connection.execute(query).scalars())
+
+
+def registered(connection: Connection, registration_id: int, now: datetime) -> bool:
+    """The account was seen on the homeserver; False when the registration was not live."""
+    moved = become(connection, registration_id, Status.REGISTERED)
+    if moved:
+        connection.execute(
+            registrations.update()
+            .where(registrations.c.id == registration_id)
+            .values(registered_at=now)
+        )
+    return moved
+
+
+def _read(row: RowMapping) -> Registration:
+    values = dict(row)
+    values["status"] = Status(values["status"])
+    values["refusals"] = tuple(json.loads(values["refusals"]))
+    return Registration(**values)

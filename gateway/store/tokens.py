@@ -94,6 +94,25 @@ def due(connection: Connection, now: datetime, most: int = 100) -> list[IssuedTo
     return [IssuedToken(*row) for row in connection.execute(query)]
 
 
+def outstanding(connection: Connection, now: datetime) -> list[IssuedToken]:
+    """Applicants' own tokens that may still open an account."""
+    query = (
+        select(*_COLUMNS)
+        .where(
+            tokens.c.registration_id.is_not(None),
+            tokens.c.withdrawn_at.is_(None),
+            tokens.c.withdraw_at > now,
+        )
+        .order_by(tokens.c.id)
+    )
+    return [IssuedToken(*row) for row in connection.execute(query)]
+
+
+def of(connection: Connection, registration_id: int) -> IssuedToken | None:
+    """The newest token made for one applicant."""
+    return _first(connection, tokens.c.registration_id == registration_id)
+
+
 def withdrawn(connection: Connection, token_id: int, now: datetime) -> None:
     """The homeserver has it no more."""
     connection.execute(tokens.update().where(tokens.c.id == token_id).values(withdrawn_at=now))

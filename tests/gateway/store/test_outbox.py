@@ -80,3 +80,23 @@ async def test_given_up_is_kept_with_its_reason(database, owed):
     (mail,) = await claim(database, NOW)
     await database.write(lambda c: outbox.failed(c, mail, "550 no such user"))
     assert await claim(database, NOW + timedelta(days=1)) == []
+
+
+async def test_a_mail_given_back_is_due_at_once_and_counts_no_attempt(database, owed):
+    claimed = await claim(database, NOW)
+    await database.write(lambda c: outbox.release(c, claimed))
+    (again,) = await claim(database, NOW)
+    assert again.attempts == 0
+
+
+async def test_the_story_of_a_registrations_mails_can_be_told(database, owed):
+    assert await database.read(lambda c: outbox.is_owed(c, owed))
+    (mail,) = await claim(database, NOW)
+    await database.write(lambda c: outbox.failed(c, mail, "550 no such user"))
+    assert not await database.read(lambda c: outbox.is_owed(c, owed))
+    (attempt,) = await database.read(lambda c: outbox.history(c, owed))
+    assert (attempt.status, attempt.attempts, attempt.last_error) == (
+        "failed",
+        1,
+        "550 no such user",
+    )

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.store import registrations
+from gateway.rules.limits import Limit
+from gateway.store import registrations, tokens
 from gateway.store.registrations import Request, Status
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -18,8 +19,8 @@ def look(connection, request, now=NOW, one=False):
         connection,
         request,
         now,
-        network_within=HOUR,
-        all_within=DAY,
+        network=Limit(10, HOUR),
+        all=Limit(1000, DAY),
         cooldown=DAY,
         one_account_per_address=one,
     )
@@ -41,9 +42,57 @@ async def test_refused_requests_count_too_and_only_within_the_span(database):
     for age in (timedelta(), HOUR / 2, HOUR, 2 * DAY):
         await add(database, ANN, Status.REFUSED, NOW - age)
     seen = await see(database, ANN)
-    assert (seen.from_network, seen.in_all) == (2, 3)
+    assert (seen.from_network, seen.in_all) == (2, 0)
     assert not seen.name_held
     assert not seen.address_known
+
+
+async def test_only_requests_that_were_not_refused_count_in_all(database):
+    for status in Status:
+        await add(database, ANN, status)
+    seen = await see(database, BOB)
+    assert (seen.from_network, seen.in_all) == (0, len(Status) - 1)
+
+
+async def test_counting_ends_at_the_limit(database):
+    for _ in range(12):
+        await add(database, ANN, Status.REFUSED)
+    assert (await see(database, ANN)).from_network == 10
+
+
+async def test_a_registration_is_found_by_what_a_moderator_knows_of_it(database):
+    first = await add(database, ANN)
+    second = await add(database, BOB, Status.REFUSED)
+
+    def found(text="", **more):
+        return database.read(lambda c: [each.id for each in registrations.search(c, text, **more)])
+
+    assert await found() == [second, first]
+    assert await found("ANN@") == await found("203.0.113.") == [first]
+    assert await found("%") == []
+    assert await found(statuses=[Status.REFUSED]) == [second]
+    assert await found(since=NOW + HOUR) == []
+    row = await database.read(lambda c: registrations.get(c, first))
+    assert (row.name, row.status, row.refusals) == ("ann", Status.PENDING, ())
+    assert await database.read(lambda c: registrations.get(c, 99)) is None
+    assert await database.read(lambda c: [each.id for each in registrations.every(c)]) == [1, 2]
+    assert await database.read(lambda c: registrations.counts(c, NOW)) == {
+        Status.PENDING: 1,
+        Status.REFUSED: 1,
+    }
+
+
+async def test_an_account_ends_the_wait_for_it(database):
+    id = await add(database, ANN)
+    await database.write(lambda c: tokens.prepare_own(c, id, "t", NOW, NOW + DAY))
+    await database.write(lambda c: registrations.mailed(c, id, 1, NOW))
+    waiting = await database.read(lambda c: registrations.awaiting_account(c, NOW, 10))
+    assert [each.id for each in waiting] == [id]
+    assert await database.read(lambda c: registrations.mailed_with(c, 1)) == [id]
+    assert await database.write(lambda c: registrations.registered(c, id, NOW))
+    assert await database.read(lambda c: registrations.awaiting_account(c, NOW, 10)) == []
+    assert (await database.read(lambda c: registrations.get(c, id))).registered_at == NOW
+    assert not await database.write(lambda c: registrations.registered(c, id, NOW))
 
 
 async def test_a_clock_set_back_does_not_jam_the_limits(database):

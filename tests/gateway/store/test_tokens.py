@@ -47,3 +47,19 @@ async def test_a_slot_has_one_shared_token_and_an_unissued_one_is_not_current(da
     current = await database.read(tokens.current_shared)
     assert current is not None
     assert (current.value, current.slot, current.issued_at) == ("first", NOW, NOW)
+
+
+async def test_outstanding_are_own_tokens_that_still_open_an_account(database):
+    later = NOW + timedelta(days=1)
+
+    def fill(connection):
+        kept = tokens.prepare_own(connection, 1, "kept", NOW, later)
+        ended = tokens.prepare_own(connection, 2, "ended", NOW, later)
+        tokens.withdraw(connection, ended.id, NOW)
+        tokens.prepare_shared(connection, NOW, "shared", NOW)
+        return kept
+
+    kept = await database.write(fill)
+    assert await database.read(lambda c: tokens.outstanding(c, NOW)) == [kept]
+    assert await database.read(lambda c: tokens.outstanding(c, later)) == []
+    assert (await database.read(lambda c: tokens.of(c, 2))).value == "ended"

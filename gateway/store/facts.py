@@ -1,0 +1,22 @@
+"""Facts: single values that outlive a process, such as the moderators' pause."""
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert
+
+from gateway.store.schema import facts
+
+
+def note(connection: Connection, key: str, value: str) -> None:
+    """Keep `value` under `key`, in place of what stood there."""
+    kept = insert(facts).values(key=key, value=value)
+    connection.execute(kept.on_conflict_do_update(index_elements=["key"], set_={"value": value}))
+
+
+def recall(connection: Connection, key: str) -> str | None:
+    """What is kept under `key`."""
+    return connection.execute(select(facts.c.value).where(facts.c.key == key)).scalar()
+
+
+def forget(connection: Connection, key: str) -> bool:
+    """Drop what is kept under `key`; whether there was something."""
+    return connection.execute(facts.delete().where(facts.c.key == key)).rowcount == 1
