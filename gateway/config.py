@@ -7,6 +7,7 @@ of its own (`password_file`), or in the environment (`PORTER_SMTP_PASSWORD` and 
 import os
 from collections.abc import Mapping
 from datetime import timedelta
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -153,6 +154,11 @@ class Smtp(_Section):
     connections: int = Field(4, ge=1, le=64)
     give_up_after: Duration = timedelta(days=2)
     ca_file: FilePath | None = None
+
+    @property
+    def domain(self) -> str:
+        """The domain that our mail comes from."""
+        return parseaddr(self.sender)[1].rpartition("@")[2] or "localhost"
 
     @model_validator(mode="after")
     def _whole_login(self) -> "Smtp":

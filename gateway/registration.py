@@ -1,5 +1,205 @@
 """The story of one request: screened, counted, decided and recorded in one transaction."""
 
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.clock import Clock, utc_now
+from gateway.config import Settings
+from gateway.homeserver.homeserver import NameAvailability
+from gateway.homeserver.names import Names
+from gateway.hours import Hours
+from gateway.rules.abuse import Bursts
+from gateway.rules.networks import neighbourhood
+from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
+from gateway.store import alerts, audit, outbox, registrations
+from gateway.store.audit import Author
+from gateway.store.ban_files import BanFiles
+from gateway.store.database import Database
+from gateway.store.registrations import LIVE, Registration, Request, Status
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST = 255  # characters kept of what was typed into a field
+_ORDER = {code: place for place, code in enumerate(Code)}
+
 
 class NotRecorded(Exception):
     """The request could not be written down, so nothing was promised; it may be sent again."""
+
+
+class Registrar:
+    """Takes requests. `wake` is called when a mail is owed."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        bans: BanFiles,
+        hours: Hours,
+        names: Names,
+        wake: Callable[[], None] = lambda: None,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._rules = settings.registration
+        self._database = database
+        self._bans = bans
+        self._hours = hours
+        self._names = names
+        self._wake = wake
+        self._clock = clock
+        self._bursts = Bursts(settings.alerts.burst)
+        self._mail_domain = settings.smtp.domain
+
+    async def apply(self, application: Application) -> tuple[Refusal, ...]:
+        """Hear a request; returns what speaks against it, and nothing when it was accepted.
+
+        A known address is accepted in the same words, and nothing is mailed.
+        Raises NotRecorded when the database does not take it.
+        """
+        try:
+            return await self._hear(application)
+        except (SQLAlchemyError, OSError) as error:
+            _log.error("request_not_recorded", reason=str(error))
+            raise NotRecorded("the request could not be recorded") from error
+
+    async def _hear(self, application: Application) -> tuple[Refusal, ...]:
+        now = self._clock()
+        screened = screen(
+            application,
+            server_name=self._settings.server_name,
+            book=self._bans.book,
+            opening=await self._hours.opening(),
+            now=now,
+        )
+        availability = NameAvailability.UNKNOWN
+        if screened.name is not None and not screened.refusals:
+            availability = await self._names.availability(screened.name)
+        refusals = await self._database.write(
+            lambda connection: self._decide(connection, application, screened, availability, now)
+        )
+        if not refusals:
+            self._wake()
+        return refusals
+
+    def _decide(
+        self,
+        connection: Connection,
+        application: Application,
+        screened: Screened,
+        availability: NameAvailability,
+        now: datetime,
+    ) -> tuple[Refusal, ...]:
+        request = _request(application, screened)
+        limits = self._rules.limits
+        seen = registrations.seen(
+            connection,
+            request,
+            now,
+            network=limits.network,
+            all=limits.all,
+            cooldown=self._rules.email_cooldown,
+            one_account_per_address=not self._rules.multiple_users_per_email,
+        )
+        refusals = [*screened.refusals]
+        opening = self._hours.standing(connection, now)
+        if not opening.is_open and all(each.code != Code.CLOSED for each in refusals):
+            # A moderator paused the desk since the page looked.
+            wait = None if opening.changes_at is None else opening.changes_at - now
+            refusals.append(Refusal(Code.CLOSED, opening.message or "closed", "", wait))
+        refusals += crowded(
+            application.ip,
+            seen.from_network,
+            seen.in_all,
+            network=limits.network,
+            all=limits.all,
+        )
+        if seen.name_held:
+            refusals.append(Refusal(Code.NAME_HELD, "held by another request"))
+        if availability is NameAvailability.TAKEN:
+            refusals.append(Refusal(Code.NAME_TAKEN, "the homeserver has it"))
+        refusals.sort(key=lambda each: _ORDER[each.code])
+        status = Status.REPEAT if seen.address_known else Status.PENDING
+        registration_id = registrations.add(
+            connection,
+            request,
+            Status.REFUSED if refusals else status,
+            now,
+            held_until=now + self._rules.name_hold,
+            name_checked=availability is NameAvailability.FREE,
+            refusals=[
+                {"code": r.code, "field": r.field or "", "detail": r.detail} for r in refusals
+            ],
+        )
+        if refusals:
+            self._watch_bursts(connection, request, screened, refusals, now)
+        elif status is Status.PENDING:
+            outbox.owe(connection, registration_id, self._mail_domain, now)
+        return tuple(refusals)
+
+    def _watch_bursts(
+        self,
+        connection: Connection,
+        request: Request,
+        screened: Screened,
+        refusals: list[Refusal],
+        now: datetime,
+    ) -> None:
+        codes = {each.code: each for each in refusals}
+        if set(codes) == {Code.CLOSED}:
+            return
+        causes = [f"network {request.network}"]
+        if screened.address is not None:
+            causes.append(f"domain {screened.address.domain}")
+        if Code.NAME_BANNED in codes:
+            causes.append(f"pattern {codes[Code.NAME_BANNED].detail}")
+        limit = self._settings.alerts.burst
+        for cause in causes:
+            if self._bursts.note(cause, now):
+                reasons = ", ".join(code.replace("_", " ") for code in codes)
+                text = f"Burst: {limit} or more refused requests for {cause} ({reasons})"
+                alerts.raise_alert(connection, f"burst {cause}", text, now)
+
+    async def resend(self, registration_id: int, author: Author) -> Registration:
+        """Owe a live request another mail. Raises ValueError with one sentence."""
+        now = self._clock()
+
+        def owe(connection: Connection) -> Registration:
+            registration = registrations.get(connection, registration_id)
+            if registration is None:
+                raise ValueError(f"There is no registration {registration_id}.")
+            if registration.status not in LIVE:
+                raise ValueError(
+                    f"Registration {registration_id} is {registration.status}: only a pending,"
+                    " mailed or failed one can be sent again."
+                )
+            if outbox.is_owed(connection, registration_id):
+                raise ValueError(f"A mail for registration {registration_id} is on its way.")
+            if registration.status is Status.FAILED:
+                registrations.become(connection, registration_id, Status.PENDING)
+            outbox.owe(connection, registration_id, self._mail_domain, now)
+            subject = f"registration {registration_id}"
+            audit.note(connection, author, "resend", subject, now, before=registration.status)
+            return registration
+
+        registration = await self._database.write(owe)
+        self._wake()
+        return registration
+
+
+def _request(application: Application, screened: Screened) -> Request:
+    typed_name, typed_email = application.name.strip(), application.email.strip()
+    address = screened.address
+    return Request(
+        name=screened.name or typed_name[:_LONGEST],
+        email=address.text if address else typed_email[:_LONGEST],
+        email_key=address.key if address else typed_email[:_LONGEST].casefold(),
+        ip=str(application.ip),
+        network=str(neighbourhood(application.ip)),
+        language=application.language,
+    )

@@ -9,8 +9,19 @@ from gateway.store.schema import audit
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Who acts: a Matrix user id, `terminal:NAME`, or `porter`; and by which Matrix event."""
+
+    who: str
+    event_id: str | None = None
+
+
+PORTER = Author("porter")  # the desk itself
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One action. `who` is a Matrix user id, `terminal:NAME`, or `porter` for the desk itself."""
+    """One action; `who` is its author."""
 
     at: datetime
     who: str
@@ -30,6 +41,24 @@ def write(connection: Connection, entry: Entry) -> int:
     values = {name: getattr(entry, name) for name in Entry.__slots__}
     added = audit.insert().values(values).returning(audit.c.id)
     return int(connection.execute(added).scalar_one())
+
+
+def note(
+    connection: Connection,
+    author: Author,
+    action: str,
+    subject: str,
+    at: datetime,
+    *,
+    before: str | None = None,
+    after: str | None = None,
+    reason: str | None = None,
+) -> None:
+    """Write down what `author` did, in the transaction of the action itself."""
+    write(
+        connection,
+        Entry(at, author.who, action, subject, before, after, reason, author.event_id),
+    )
 
 
 def search(connection: Connection, text: str = "", most: int = 20) -> list[Entry]:

@@ -1,0 +1,259 @@
+"""The composition root: the settings become one desk, and the desk runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway import words
+from gateway.accounts import AccountWatcher
+from gateway.clock import Clock, utc_now
+from gateway.config import ConfigError, Settings
+from gateway.courier import Courier
+from gateway.homeserver.homeserver import TokenSource
+from gateway.homeserver.names import Names
+from gateway.homeserver.synapse import SynapseTokens
+from gateway.homeserver.token_file import TokenFile
+from gateway.hours import Hours
+from gateway.mail.compose import Composer
+from gateway.mail.delivery import Mailer
+from gateway.registration import Registrar
+from gateway.rotation import Rotation
+from gateway.rules.opening import Opening
+from gateway.rules.screening import Application, Refusal
+from gateway.rules.tokens import Schedule
+from gateway.store import alerts, outbox
+from gateway.store.ban_files import BanFiles
+from gateway.store.database import Database
+from gateway.supervision import supervise
+from gateway.web.server import WebServer
+
+_log = structlog.get_logger(__name__)
+
+_SWEEP = 60.0  # seconds between two looks for bans whose time is over
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Every story of one desk, bound together. Opened by `open_desk`."""
+
+    settings: Settings
+    database: Database
+    bans: BanFiles
+    hours: Hours
+    names: Names
+    mailer: Mailer
+    registrar: Registrar
+    rotation: Rotation
+    courier: Courier
+    accounts: AccountWatcher
+    clock: Clock
+
+    async def opening(self) -> Opening:
+        """Open or closed, at most a second old."""
+        return await self.hours.opening()
+
+    async def apply(self, application: Application) -> tuple[Refusal, ...]:
+        """Hear one request. Raises NotRecorded."""
+        return await self.registrar.apply(application)
+
+    async def faults(self) -> list[str]:
+        """What keeps the desk from taking requests now."""
+        try:
+            await self.database.write(outbox.depth)
+        except SQLAlchemyError as error:
+            return [f"the database cannot be written: {type(error).__name__}"]
+        return []
+
+    async def watch_bans(self) -> None:
+        """Keep the bans true to their files, and take out what is over, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.bans.watch(self._report_bans))
+            tasks.create_task(self._sweep_bans())
+
+    async def _report_bans(self, faults: list[str]) -> None:
+        now = self.clock()
+        for fault in faults:
+            _log.warning("ban_line_unreadable", fault=fault)
+        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if faults[5:] else "")
+        text = f"Ban files: {shown}"
+        await self.database.write(
+            lambda c: alerts.raise_alert(c, f"ban files {faults[0]}", text, now)
+        )
+
+    async def _sweep_bans(self) -> None:
+        while True:
+            try:
+                for ban in await self.bans.drop_expired(self.clock()):
+                    _log.info("ban_expired", kind=ban.kind, value=ban.value, by=ban.by)
+            except OSError as error:
+                _log.warning("ban_files_unwritable", reason=str(error))
+            await asyncio.sleep(_SWEEP)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Desk]:
+    """Open the database (migrations included) and the ban files, and bind the stories.
+
+    Raises ConfigError when a file that the settings name cannot be used.
+    """
+    database = Database(settings.state / "porter.db")
+    bans = BanFiles(settings.bans)
+    try:
+        settings.bans.mkdir(parents=True, exist_ok=True)
+        await asyncio.to_thread(database.open)
+        await asyncio.to_thread(bans.load)
+        mailer, composer = _mailer(settings), _composer(settings)
+    except SQLAlchemyError as error:
+        raise ConfigError([f"state: {database.path} cannot be used ({error})"]) from None
+    except OSError as error:
+        raise ConfigError([f"{error.filename}: cannot be used ({error.strerror})"]) from None
+    except ValueError as error:
+        raise ConfigError([f"mail.templates: {error}"]) from None
+    async with aiohttp.ClientSession() as session:
+        try:
+            yield _bind(settings, database, bans, mailer, composer, session, clock)
+        finally:
+            await mailer.close()
+            await database.close()
+
+
+def _bind(
+    settings: Settings,
+    database: Database,
+    bans: BanFiles,
+    mailer: Mailer,
+    composer: Composer,
+    session: aiohttp.ClientSession,
+    clock: Clock,
+) -> Desk:
+    homeserver, schedule = settings.homeserver, _schedule(settings)
+    hours = Hours(database, schedule, clock)
+    names = Names(session, homeserver.url, homeserver.timeout)
+    # The courier is made last, and rung by stories that are made before it.
+    couriers: list[Courier] = []
+
+    def wake() -> None:
+        for courier in couriers:
+            courier.wake()
+
+    rotation = Rotation(
+        settings=settings,
+        database=database,
+        source=_token_source(settings, session),
+        schedule=schedule,
+        wake=wake,
+        clock=clock,
+    )
+    registrar = Registrar(
+        settings=settings,
+        database=database,
+        bans=bans,
+        hours=hours,
+        names=names,
+        wake=wake,
+        clock=clock,
+    )
+    courier = Courier(
+        settings=settings,
+        database=database,
+        bans=bans,
+        names=names,
+        rotation=rotation,
+        composer=composer,
+        mailer=mailer,
+        clock=clock,
+    )
+    couriers.append(courier)
+    accounts = AccountWatcher(
+        database=database,
+        names=names,
+        watched_for=settings.registration.name_hold + timedelta(days=1),
+        clock=clock,
+    )
+    return Desk(
+        settings,
+        database,
+        bans,
+        hours,
+        names,
+        mailer,
+        registrar,
+        rotation,
+        courier,
+        accounts,
+        clock,
+    )
+
+
+async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
+    """Serve the page and do all background work until cancelled. Raises OSError for a taken port.
+
+    `ready` is set once the page is served.
+    """
+    server = WebServer(desk.settings, desk)
+    await server.start()
+    _log.info("page_served", url=server.url)
+    if ready is not None:
+        ready.set()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for name, work in (
+                ("courier", desk.courier.run),
+                ("rotation", desk.rotation.run),
+                ("accounts", desk.accounts.run),
+            ):
+                tasks.create_task(supervise(name, work), name=name)
+            # Until somebody cancels: the page is served by the loop itself.
+            await asyncio.get_running_loop().create_future()
+    finally:
+        await server.stop()
+
+
+def _schedule(settings: Settings) -> Schedule | None:
+    tokens = settings.tokens
+    if tokens.mode != "shared" or tokens.rotation is None:
+        return None
+    return Schedule(tokens.rotation, tokens.downtime)
+
+
+def _token_source(settings: Settings, session: aiohttp.ClientSession) -> TokenSource:
+    homeserver = settings.homeserver
+    if homeserver.kind == "token_file":
+        assert homeserver.token_file is not None
+        return TokenFile(homeserver.token_file)
+    assert homeserver.admin_token is not None
+    secret = homeserver.admin_token.get_secret_value()
+    return SynapseTokens(session, homeserver.url, secret, homeserver.timeout)
+
+
+def _mailer(settings: Settings) -> Mailer:
+    smtp = settings.smtp
+    return Mailer(
+        host=smtp.host,
+        port=smtp.port,
+        security=smtp.security,
+        username=smtp.username,
+        password=None if smtp.password is None else smtp.password.get_secret_value(),
+        sender=smtp.sender,
+        timeout=smtp.timeout,
+        connections=smtp.connections,
+        ca_file=smtp.ca_file,
+    )
+
+
+def _composer(settings: Settings) -> Composer:
+    return Composer(
+        server_name=settings.server_name,
+        sender=settings.smtp.sender,
+        subject=settings.mail.subject,
+        public_url=settings.web.public_url,
+        homeserver_url=settings.homeserver.url,
+        templates=settings.mail.templates,
+        speech=words.speech,
+    )

@@ -1,0 +1,232 @@
+"""The story of one mail: taken from the outbox, screened once more, written, handed over.
+
+A mail is written at the moment of sending, so that one which waited past a rotation carries a
+token that works. Between the server's "accepted" and our note of it a crash can send it twice
+(RFC 1047); it then has the same Message-ID and the same token.
+"""
+
+import asyncio
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.clock import Clock, utc_now
+from gateway.config import Settings
+from gateway.homeserver.homeserver import HomeserverError, NameAvailability
+from gateway.homeserver.names import Names
+from gateway.mail.compose import Composer
+from gateway.mail.delivery import DeliveryError, Mailer
+from gateway.rotation import Rotation
+from gateway.rules.addresses import parse_address
+from gateway.rules.networks import plain_address
+from gateway.rules.screening import Refusal, banned
+from gateway.store import alerts, audit, outbox, registrations, tokens
+from gateway.store.audit import PORTER
+from gateway.store.ban_files import BanFiles
+from gateway.store.database import Database
+from gateway.store.outbox import Mail
+from gateway.store.registrations import LIVE, Registration, Status
+from gateway.store.tokens import IssuedToken
+
+_log = structlog.get_logger(__name__)
+
+_GLANCE = 1.0  # seconds between two looks when nobody wakes us
+_FAREWELL = 10.0  # seconds that deliveries under way are granted at the end
+_NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
+_TELL_AFTER = 3  # failed attempts at one mail before the room hears of it
+
+
+class Courier:
+    """Delivers what the outbox owes. `wake` it when there is something new."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        database: Database,
+        bans: BanFiles,
+        names: Names,
+        rotation: Rotation,
+        composer: Composer,
+        mailer: Mailer,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._give_up_after = settings.smtp.give_up_after
+        self._at_once = settings.smtp.connections
+        self._mail_domain = settings.smtp.domain
+        self._database = database
+        self._bans = bans
+        self._names = names
+        self._rotation = rotation
+        self._composer = composer
+        self._mailer = mailer
+        self._clock = clock
+        self._bell = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something to deliver."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what is under way then gets a moment to end."""
+        under_way: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                free = self._at_once - len(under_way)
+                mails: list[Mail] = []
+                if free:
+                    self._bell.clear()
+                    mails = await self.claim(free)
+                under_way |= {asyncio.create_task(self.deliver(mail)) for mail in mails}
+                bell = asyncio.create_task(self._bell.wait())
+                try:
+                    # A full house wakes when one is done, an idle one at the bell.
+                    waiting = {*under_way} if len(under_way) == self._at_once else {bell}
+                    await asyncio.wait(
+                        waiting, timeout=_GLANCE, return_when=asyncio.FIRST_COMPLETED
+                    )
+                finally:
+                    bell.cancel()
+                done = {task for task in under_way if task.done()}
+                under_way -= done
+                for task in done:
+                    task.result()
+                if len(mails) == free:
+                    self._bell.set()  # there may be more
+        finally:
+            if under_way:
+                await asyncio.wait(under_way, timeout=_FAREWELL)
+                for task in under_way:
+                    task.cancel()
+                await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def claim(self, most: int) -> list[Mail]:
+        """Lease due mails."""
+        now = self._clock()
+        # A look first: an idle desk need not write to the disk each second.
+        if not (await self._database.read(outbox.depth))[0]:
+            return []
+        return await self._database.write(lambda c: outbox.claim(c, most, now))
+
+    async def deliver(self, mail: Mail) -> None:
+        """One attempt at one mail, and the record of how it ended."""
+        try:
+            await self._attempt(mail)
+        except (DeliveryError, HomeserverError, ValueError) as error:
+            permanent = not isinstance(error, HomeserverError)
+            if isinstance(error, DeliveryError):
+                permanent = error.permanent
+            await self._record_failure(mail, str(error), permanent)
+        except asyncio.CancelledError:
+            await self._database.write(lambda c: outbox.release(c, [mail]))
+            raise
+        except SQLAlchemyError as error:
+            # Its lease runs out, and it is tried again.
+            _log.error("mail_not_recorded", mail=mail.id, reason=str(error))
+        except Exception as error:
+            _log.exception("mail_stuck", mail=mail.id)
+            await self._record_failure(mail, f"unexpected {type(error).__name__}", False)
+
+    async def _attempt(self, mail: Mail) -> None:
+        registration = await self._database.read(
+            lambda c: registrations.get(c, mail.registration_id)
+        )
+        if registration is None or registration.status not in LIVE:
+            await self._database.write(lambda c: outbox.cancel(c, mail.registration_id))
+            return
+        refusals = self._screen_again(registration)
+        if refusals:
+            await self._reject(registration, "; ".join(each.detail for each in refusals))
+            return
+        if not registration.name_checked and mail.attempts < _NAME_QUESTIONS:
+            availability = await self._names.availability(registration.name)
+            if availability is NameAvailability.TAKEN and registration.mailed_at is None:
+                await self._reject(registration, f"the name {registration.name} is taken")
+                return
+            if availability is NameAvailability.UNKNOWN:
+                raise HomeserverError("the homeserver does not say whether the name is free")
+        token = await self._rotation.token_for(registration.id)
+        message = self._composer.token_mail(
+            to=registration.email,
+            name=registration.name,
+            token=token.value,
+            now=self._clock(),
+            expires_at=self._rotation.ends_at(token),
+            message_id=mail.message_id,
+            language=registration.language,
+        )
+        await self._mailer.send(message)
+        await self._record_success(mail, token)
+
+    def _screen_again(self, registration: Registration) -> list[Refusal]:
+        """A ban that came while the mail waited holds for it too."""
+        return banned(
+            self._bans.book,
+            plain_address(registration.ip),
+            parse_address(registration.email),
+            registration.name,
+            self._clock(),
+        )
+
+    async def _reject(self, registration: Registration, reason: str) -> None:
+        now = self._clock()
+
+        def reject(connection: Connection) -> None:
+            outbox.cancel(connection, registration.id)
+            if registrations.become(connection, registration.id, Status.REJECTED):
+                subject = f"registration {registration.id}"
+                audit.note(connection, PORTER, "reject", subject, now, reason=reason)
+                own = tokens.of(connection, registration.id)
+                if own is not None:
+                    tokens.withdraw(connection, own.id, now)
+                text = f"Registration {registration.id} was rejected before its mail: {reason}"
+                alerts.raise_alert(connection, f"rejected {reason}", text, now)
+
+        await self._database.write(reject)
+        _log.info("request_rejected", registration=registration.id, reason=reason)
+
+    async def _record_success(self, mail: Mail, token: IssuedToken) -> None:
+        now = self._clock()
+
+        def record(connection: Connection) -> bool:
+            outbox.sent(connection, mail, now)
+            registrations.mailed(connection, mail.registration_id, token.id, now)
+            if tokens.still_works(connection, token.id, now):
+                return False
+            # It was withdrawn while the mail was on its way: that mail is worth nothing.
+            outbox.owe(connection, mail.registration_id, self._mail_domain, now)
+            return True
+
+        owed_again = await self._database.write(record)
+        _log.info("mail_sent", mail=mail.id, registration=mail.registration_id)
+        if owed_again:
+            self.wake()
+
+    async def _record_failure(self, mail: Mail, reason: str, permanent: bool) -> None:
+        now = self._clock()
+        over = permanent or now - mail.created_at > self._give_up_after
+
+        def record(connection: Connection) -> datetime | None:
+            if over:
+                outbox.failed(connection, mail, reason)
+                registrations.become(connection, mail.registration_id, Status.FAILED)
+                text = (
+                    f"The mail for registration {mail.registration_id} was given up: {reason}"
+                    f" (resend {mail.registration_id} tries again)"
+                )
+                alerts.raise_alert(connection, f"mail {mail.registration_id}", text, now)
+                return None
+            if mail.attempts + 1 >= _TELL_AFTER:
+                text = f"Mails are failing and will be tried again: {reason}"
+                alerts.raise_alert(connection, "mails failing", text, now)
+            return outbox.postponed(connection, mail, reason, now)
+
+        try:
+            again_at = await self._database.write(record)
+        except SQLAlchemyError as error:
+            _log.error("mail_not_recorded", mail=mail.id, reason=str(error))
+            return
+        when = None if again_at is None else again_at.isoformat(timespec="seconds")
+        _log.warning("mail_failed", mail=mail.id, reason=reason, again_at=when)

@@ -1,0 +1,95 @@
+"""The story of the desk's hours: open, paused by a moderator, or closed before a rotation."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from gateway.clock import Clock, utc_now
+from gateway.rules.opening import Opening
+from gateway.rules.tokens import Schedule
+from gateway.store import audit, facts
+from gateway.store.audit import Author
+from gateway.store.database import Database
+
+_PAUSE = "pause"
+_GLANCE = timedelta(seconds=1)  # how long the page may show what was read
+
+
+class Hours:
+    """Says whether the desk is open, and lets moderators close it. Without `schedule`: always."""
+
+    def __init__(
+        self, database: Database, schedule: Schedule | None, clock: Clock = utc_now
+    ) -> None:
+        self._database = database
+        self._schedule = schedule
+        self._clock = clock
+        self._pause: str | None = None
+        self._read_at: datetime | None = None
+
+    async def opening(self) -> Opening:
+        """The desk's state, at most a second old. Raises sqlalchemy's DBAPIError."""
+        now = self._clock()
+        if self._read_at is None or not timedelta() <= now - self._read_at < _GLANCE:
+            self._pause = await self._database.read(lambda c: facts.recall(c, _PAUSE))
+            self._read_at = now
+        return self._judge(self._pause, now)
+
+    def standing(self, connection: Connection, now: datetime) -> Opening:
+        """The desk's state inside the transaction that decides on a request."""
+        return self._judge(facts.recall(connection, _PAUSE), now)
+
+    async def pause(
+        self, author: Author, span: timedelta | None, message: str | None = None
+    ) -> Opening:
+        """Close the desk for `span`, or until somebody resumes it."""
+        now = self._clock()
+        until = None if span is None else now + span
+        kept = json.dumps({"until": until and until.isoformat(), "message": message})
+
+        def close(connection: Connection) -> None:
+            facts.note(connection, _PAUSE, kept)
+            after = "until resumed" if until is None else f"until {until.isoformat()}"
+            audit.note(connection, author, "pause", "desk", now, after=after, reason=message)
+
+        await self._database.write(close)
+        self._read_at = None
+        return Opening(False, until, message)
+
+    async def resume(self, author: Author) -> bool:
+        """Open the desk again; False when it was not paused."""
+        now = self._clock()
+
+        def reopen(connection: Connection) -> bool:
+            was_paused = self._is_paused(facts.recall(connection, _PAUSE), now)
+            facts.forget(connection, _PAUSE)
+            if was_paused:
+                audit.note(connection, author, "resume", "desk", now)
+            return was_paused
+
+        was_paused = await self._database.write(reopen)
+        self._read_at = None
+        return was_paused
+
+    def _judge(self, pause: str | None, now: datetime) -> Opening:
+        scheduled = Opening(True) if self._schedule is None else self._schedule.opening(now)
+        if not self._is_paused(pause, now):
+            return scheduled
+        kept = json.loads(pause or "{}")
+        until = kept["until"] and datetime.fromisoformat(kept["until"])
+        paused = Opening(False, until, kept["message"])
+        if until is not None and self._schedule is not None:
+            # A pause that ends within a downtime goes on as one.
+            then = self._schedule.opening(until)
+            if not then.is_open:
+                paused = replace(paused, changes_at=then.changes_at)
+        return paused
+
+    @staticmethod
+    def _is_paused(pause: str | None, now: datetime) -> bool:
+        if pause is None:
+            return False
+        until = json.loads(pause)["until"]
+        return until is None or datetime.fromisoformat(until) > now
