@@ -135,19 +135,13 @@ def _bind(
     homeserver, schedule = settings.homeserver, _schedule(settings)
     hours = Hours(database, schedule, clock)
     names = Names(session, homeserver.url, homeserver.timeout)
-    # The courier is made last, and rung by stories that are made before it.
-    couriers: list[Courier] = []
-
-    def wake() -> None:
-        for courier in couriers:
-            courier.wake()
-
+    bell = asyncio.Event()  # rung when a mail is owed
     rotation = Rotation(
         settings=settings,
         database=database,
         source=_token_source(settings, session),
         schedule=schedule,
-        wake=wake,
+        wake=bell.set,
         clock=clock,
     )
     registrar = Registrar(
@@ -156,7 +150,7 @@ def _bind(
         bans=bans,
         hours=hours,
         names=names,
-        wake=wake,
+        wake=bell.set,
         clock=clock,
     )
     courier = Courier(
@@ -167,9 +161,9 @@ def _bind(
         rotation=rotation,
         composer=composer,
         mailer=mailer,
+        bell=bell,
         clock=clock,
     )
-    couriers.append(courier)
     accounts = AccountWatcher(
         database=database,
         names=names,

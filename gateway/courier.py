@@ -39,7 +39,7 @@ _TELL_AFTER = 3  # failed attempts at one mail before the room hears of it
 
 
 class Courier:
-    """Delivers what the outbox owes. `wake` it when there is something new."""
+    """Delivers what the outbox owes; `bell` rings when there is something new."""
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Courier:
         rotation: Rotation,
         composer: Composer,
         mailer: Mailer,
+        bell: asyncio.Event,
         clock: Clock = utc_now,
     ) -> None:
         self._give_up_after = settings.smtp.give_up_after
@@ -63,11 +64,7 @@ class Courier:
         self._composer = composer
         self._mailer = mailer
         self._clock = clock
-        self._bell = asyncio.Event()
-
-    def wake(self) -> None:
-        """There is something to deliver."""
-        self._bell.set()
+        self._bell = bell
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then gets a moment to end."""
@@ -202,7 +199,7 @@ class Courier:
         owed_again = await self._database.write(record)
         _log.info("mail_sent", mail=mail.id, registration=mail.registration_id)
         if owed_again:
-            self.wake()
+            self._bell.set()
 
     async def _record_failure(self, mail: Mail, reason: str, permanent: bool) -> None:
         now = self._clock()
