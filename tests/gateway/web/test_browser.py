@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Request, async_playwright
 
 from bot.demo.ports import free_port
 from gateway.config import Settings
@@ -85,8 +85,12 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     page.on("requestfailed", lambda request: complaints.append(request.url))
     yield page
     await context.close()
-    # A refused form has a status that the console mentions; that is as it should be.
-    own = "Failed to load resource: the server responded with a status of "
+    # The console mentions the status of a refused form, and that plain HTTP does without one of
+    # our headers; both are as they should be.
+    own = (
+        "Failed to load resource: the server responded with a status of ",
+        "The Cross-Origin-Opener-Policy header has been ignored",
+    )
     assert [each for each in complaints if not each.startswith(own)] == []
 
 
@@ -150,10 +154,14 @@ async def test_a_refusal_without_a_field_has_the_focus(
 async def test_our_form_works_over_plain_http_under_another_name(
     page: Page, server: WebServer, desk: Any
 ) -> None:
-    sent: list[dict[str, str]] = []
-    page.on("request", lambda request: sent.append(request.headers))
-    await page.goto(server.url.replace("127.0.0.1", "desk.test"))
+    sent: list[Request] = []
+    page.on("request", lambda request: sent.append(request))
+    url = server.url.replace("127.0.0.1", "desk.test")
+    await page.goto(url)
     await fill_by_keyboard(page, "ann", "ann@example.net")
+    headers = await next(each for each in sent if each.method == "POST").all_headers()
+    assert headers["origin"] == url
+    assert "sec-fetch-site" not in headers
     assert await page.locator("h1").inner_text() == "Check your inbox"
     assert len(desk.applications) == 1
 

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
-
 from markupsafe import escape
 
 from gateway.registration import NotRecorded
