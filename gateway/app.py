@@ -22,6 +22,7 @@ from gateway.homeserver.token_file import TokenFile
 from gateway.hours import Hours
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
+from gateway.moderation import Moderation
 from gateway.registration import Registrar
 from gateway.rotation import Rotation
 from gateway.rules.opening import Opening
@@ -46,6 +47,7 @@ class Desk:
     database: Database
     bans: BanFiles
     hours: Hours
+    moderation: Moderation
     names: Names
     mailer: Mailer
     registrar: Registrar
@@ -175,6 +177,7 @@ def _bind(
         database,
         bans,
         hours,
+        Moderation(database, bans, clock),
         names,
         mailer,
         registrar,

@@ -162,7 +162,8 @@ class Registrar:
         for cause in causes:
             if self._bursts.note(cause, now):
                 reasons = ", ".join(code.replace("_", " ") for code in codes)
-                text = f"Burst: {limit} or more refused requests for {cause} ({reasons})"
+                kind, _, value = cause.partition(" ")
+                text = f"Burst: {limit} or more refused requests, {kind} `{value}` ({reasons})"
                 alerts.raise_alert(connection, f"burst {cause}", text, now)
 
     async def resend(self, registration_id: int, author: Author) -> Registration:

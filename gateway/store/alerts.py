@@ -62,10 +62,10 @@ def pending(connection: Connection, most: int = 10) -> list[Alert]:
     return [Alert(*row) for row in connection.execute(query)]
 
 
-def shown(connection: Connection, alert: Alert, event_id: str) -> None:
-    """Note that the room shows `alert` with the count that it had when it was read."""
+def shown(connection: Connection, alert_id: int, event_id: str, count: int) -> None:
+    """Note that the room shows an alert with this count."""
     connection.execute(
         alerts.update()
-        .where(alerts.c.id == alert.id)
-        .values(event_id=event_id, shown_count=alert.count)
+        .where(alerts.c.id == alert_id)
+        .values(event_id=event_id, shown_count=count)
     )

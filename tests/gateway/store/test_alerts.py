@@ -18,7 +18,7 @@ async def test_a_cause_is_one_row_that_counts(database):
 async def test_a_shown_alert_comes_back_only_when_it_grew(database):
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
     (alert,) = await database.read(alerts.pending)
-    await database.write(lambda c: alerts.shown(c, alert, "$event"))
+    await database.write(lambda c: alerts.shown(c, alert.id, "$event", alert.count))
     assert await database.read(alerts.pending) == []
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
     (grown,) = await database.read(alerts.pending)
@@ -29,7 +29,7 @@ async def test_growth_between_reading_and_showing_is_not_lost(database):
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
     (alert,) = await database.read(alerts.pending)
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
-    await database.write(lambda c: alerts.shown(c, alert, "$event"))
+    await database.write(lambda c: alerts.shown(c, alert.id, "$event", alert.count))
     assert [a.count for a in await database.read(alerts.pending)] == [2]
 
 

@@ -1,0 +1,66 @@
+"""The table of commands: one for the room and the terminal.
+
+A command is a coroutine that gets a `Call` and the arguments that click has read, and returns an
+`Answer`. What it raises as click.ClickException or ValueError is told in one sentence.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import click
+
+from gateway.app import Desk
+from gateway.rules.bans import Kind
+from gateway.rules.durations import parse_duration
+from gateway.store.audit import Author
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One command being carried out: at which desk, and for whom."""
+
+    desk: Desk
+    author: Author
+
+
+class Span(click.ParamType):
+    """A span of time such as `7d` or `1h30m`."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> timedelta:
+        if isinstance(value, timedelta):
+            return value
+        try:
+            span = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        if not span:
+            self.fail("A span of time is longer than nothing.", param, ctx)
+        return span
+
+
+SPAN = Span()
+KIND = click.Choice([kind.value for kind in Kind], case_sensitive=False)
+
+
+class Table(click.Group):
+    """The commands in the order in which `help` shows them, by chapter."""
+
+    def chapters(self) -> dict[str, list[click.Command]]:
+        """The commands by the module that they stand in."""
+        found: dict[str, list[click.Command]] = {}
+        for command in self.commands.values():
+            module = str(getattr(command.callback, "__module__", ""))
+            found.setdefault(module.rpartition(".")[2], []).append(command)
+        return found
+
+
+# Without --help: `help COMMAND` answers in the room, where click's own would print to nobody.
+table = Table("porter", context_settings={"help_option_names": []}, no_args_is_help=False)
+
+
+def when(at: datetime | None) -> str:
+    """A moment as moderators read it: UTC to the minute."""
+    return "never" if at is None else f"{at:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,71 @@
+"""The bot at work: a desk, its moderators' room, and the alerts between them."""
+
+from collections.abc import Sequence
+
+from bot.answers import Answer, Part, code
+from bot.console import Console
+from bot.room.alerts import RoomAlert
+from bot.room.inbox import Command
+from bot.room.room import Room
+from gateway.app import Desk
+from gateway.config import ConfigError
+from gateway.store import alerts, events
+from gateway.store.alerts import Alert
+from gateway.store.audit import Author
+
+
+class DeskAlerts:
+    """The room's feed of alerts, out of the database."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._database = desk.database
+
+    async def pending(self) -> Sequence[RoomAlert]:
+        """What the room has not seen, or not with its present count."""
+        return [_shown(alert) for alert in await self._database.read(alerts.pending)]
+
+    async def shown(self, id: int, event_id: str, count: int) -> None:
+        """The room shows it now."""
+        await self._database.write(lambda c: alerts.shown(c, id, event_id, count))
+
+
+def _shown(alert: Alert) -> RoomAlert:
+    # What stands between backquotes came from outside.
+    parts: list[Part] = [
+        code(part) if number % 2 else part for number, part in enumerate(alert.text.split("`"))
+    ]
+    if alert.count > 1:
+        parts.append(f" ({alert.count} times since {alert.first_at:%H:%M} UTC)")
+    answer = Answer((tuple(parts),))
+    return RoomAlert(alert.id, answer.plain(), answer.html(), alert.event_id, alert.count)
+
+
+def build_room(desk: Desk) -> Room:
+    """The moderators' room of a desk. Raises ConfigError when no bot is configured."""
+    bot = desk.settings.bot
+    if bot is None:
+        raise ConfigError(["bot: missing; without it there is no moderators' room to serve"])
+    console = Console(desk)
+
+    async def handle(command: Command) -> Answer:
+        return await console.type(command.text, Author(command.sender, command.event_id))
+
+    async def seen(event_id: str) -> bool:
+        now = desk.clock()
+        return not await desk.database.write(lambda c: events.take_up(c, event_id, now))
+
+    return Room(
+        homeserver_url=desk.settings.homeserver.url,
+        user=bot.user,
+        password=None if bot.password is None else bot.password.get_secret_value(),
+        access_token=None if bot.access_token is None else bot.access_token.get_secret_value(),
+        device_name=bot.device_name,
+        room=bot.room,
+        power=bot.power,
+        command_age=bot.command_age,
+        store_folder=desk.settings.state / "bot",
+        handle=handle,
+        seen=seen,
+        alerts=DeskAlerts(desk),
+        clock=desk.clock,
+    )
