@@ -1,6 +1,7 @@
 """The pages in a real browser: by keyboard, on a small screen, in the light and in the dark."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from gateway.web.server import WebServer
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = os.environ.get("PORTER_TEST_CHROMIUM", "/usr/bin/chromium")
+CHROMIUM = os.environ.get("PORTER_TEST_CHROMIUM") or shutil.which("chromium") or "chromium"
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -260,7 +260,9 @@ async def test_a_body_that_never_arrives(
         b"POST /register HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
         b"Content-Type: application/x-www-form-urlencoded\r\n\r\nemail="
     )
-    assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nConnection: close\r\n" in head
     writer.close()
     await writer.wait_closed()
     assert desk.applications == []
