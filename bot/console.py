@@ -8,7 +8,7 @@ import click
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.answers import Answer, Line, code
+from bot.answers import Answer, Line, Part, code
 from bot.commands import audit, bans, desk, help, registrations, tokens
 from bot.commands.help import usage
 from bot.commands.table import Call, table
@@ -73,10 +73,10 @@ def split(text: str) -> list[str]:
 
 def _unknown(word: str) -> Answer:
     near = difflib.get_close_matches(word.lower(), table.commands, n=1)
-    line: Line = ("There is no command ", code(word), ".")
+    line: list[Part] = ["There is no command ", code(word), "."]
     if near:
-        line = (*line, " Did you mean ", code(near[0]), "?")
-    return Answer((line, ("All commands: ", code("help"))), ok=False)
+        line += [" Did you mean ", code(near[0]), "?"]
+    return Answer((tuple(line), ("All commands: ", code("help"))), ok=False)
 
 
 def _misuse(error: click.ClickException) -> Answer:

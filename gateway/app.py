@@ -189,12 +189,15 @@ def _bind(
 
 
 async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
-    """Serve the page and do all background work until cancelled. Raises OSError for a taken port.
+    """Serve the page and do all background work until cancelled; `ready` is set once it is served.
 
-    `ready` is set once the page is served.
+    Raises ConfigError when the port is taken or the page's own files cannot be used.
     """
-    server = WebServer(desk.settings, desk)
-    await server.start()
+    try:
+        server = WebServer(desk.settings, desk)
+        await server.start()
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"web: {error}"]) from None
     _log.info("page_served", url=server.url)
     if ready is not None:
         ready.set()

@@ -51,7 +51,7 @@ class Hours:
 
         def close(connection: Connection) -> None:
             facts.note(connection, _PAUSE, kept)
-            after = "until resumed" if until is None else f"until {until.isoformat()}"
+            after = "until resumed" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
             audit.note(connection, author, "pause", "desk", now, after=after, reason=message)
 
         await self._database.write(close)

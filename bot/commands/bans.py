@@ -15,12 +15,19 @@ _MOST = 50  # bans in one answer
 
 
 def _told(values: tuple[str, ...]) -> list[tuple[Kind, str]]:
-    """Values with their kinds; the kind may stand before them or be guessed from each."""
+    """Values with their kinds; the kind stands before them, or is guessed for addresses."""
     if values[0].lower() in set(Kind):
         if len(values) == 1:
             raise click.UsageError(f"What {values[0]} is meant? A value is missing.")
         return [(Kind(values[0].lower()), value) for value in values[1:]]
-    return [(guess_kind(value), value) for value in values]
+    guessed = [(guess_kind(value), value) for value in values]
+    for kind, value in guessed:
+        if kind is Kind.NAME:
+            # Any word is a pattern; a typing mistake should not become a ban.
+            raise click.UsageError(
+                f"{value!r} is no address. For a pattern in names write: ban name {value}"
+            )
+    return guessed
 
 
 def _told_of(ban: Ban) -> tuple[Part, ...]:
@@ -46,7 +53,7 @@ async def ban(call: Call, values: tuple[str, ...], span: timedelta | None, reaso
 
     ip: an address or network. email: an address, @domain with its subdomains, or a pattern with
     * and ?. name: a regular expression (RE2) that is searched for in the name, ignoring case.
-    Without the kind it is guessed from the value.
+    Without the kind it is guessed, except for names.
     """
     wanted = _told(values)
     new = await call.desk.moderation.ban(call.author, wanted, span, reason)
@@ -111,13 +118,7 @@ async def test(call: Call, kind: str, value: str) -> Answer:
         hits = book.names(parse_name(value, call.desk.settings.server_name), now)
     if not hits:
         return Answer((("No ban hits ", code(value), "."),))
-    found = [
-        each
-        for hit in hits
-        for each in await call.desk.bans.search(Kind(kind))
-        if each.value == hit
-    ]
-    lines: list[Line] = [
-        (code(value), f" meets {len(hits)} {'ban' if len(hits) == 1 else 'bans'}:")
-    ]
+    found = [each for each in await call.desk.bans.search(Kind(kind)) if each.value in hits]
+    count = f"{len(hits)} {'ban' if len(hits) == 1 else 'bans'}"
+    lines: list[Line] = [(code(value), f" meets {count}:")]
     return Answer((*lines, *map(_told_of, found)))

@@ -32,10 +32,8 @@ async def status(call: Call) -> Answer:
         closes = f", closes at {when(opening.changes_at)}" if opening.changes_at else ""
         lines.append(f"The desk is open{closes}.")
     else:
-        reopens = (
-            f"reopens at {when(opening.changes_at)}" if opening.changes_at else "until resumed"
-        )
-        line: list[Part] = [f"The desk is closed, {reopens}"]
+        until = when(opening.changes_at) if opening.changes_at else "somebody resumes it"
+        line: list[Part] = [f"The desk is closed until {until}"]
         line += [": ", code(opening.message)] if opening.message else ["."]
         lines.append(tuple(line))
     heard = ", ".join(f"{number} {each}" for each, number in sorted(counts.items())) or "none"

@@ -17,18 +17,22 @@ _TITLES = {
 
 def usage(command: click.Command, path: str) -> str:
     """How a command is written, without the bot's name."""
-    context = click.Context(command, info_name=path)
-    return " ".join([path, *command.collect_usage_pieces(context)]).removesuffix(" [OPTIONS]")
+    return " ".join([path, *command.collect_usage_pieces(_context(command, path))])
+
+
+def _context(command: click.Command, path: str) -> click.Context:
+    # Under a context without --help, which is a command of its own here.
+    return click.Context(command, info_name=path, parent=click.Context(table, help_option_names=[]))
 
 
 def _summary(command: click.Command, path: str) -> Line:
-    context = click.Context(command, info_name=path)
+    context = _context(command, path)
     pieces = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
     return (code(" ".join([path, *pieces])), f" {command.get_short_help_str(90)}")
 
 
 def _in_full(command: click.Command, path: str) -> Answer:
-    context = click.Context(command, info_name=path)
+    context = _context(command, path)
     lines: list[Line] = [("Usage: ", code(usage(command, path)))]
     text = " ".join((command.help or "").split())
     lines.append(text)
@@ -58,9 +62,10 @@ async def help(command: tuple[str, ...]) -> Answer:
 def overview(commands: Table) -> list[Line]:
     """All commands, chapter by chapter."""
     lines: list[Line] = []
-    for chapter, members in commands.chapters().items():
-        lines.append(f"{_TITLES.get(chapter, chapter)}:")
-        for command in members:
+    chapters = commands.chapters()
+    for chapter, title in _TITLES.items():
+        lines.append(f"{title}:")
+        for command in chapters.get(chapter, []):
             name = command.name or ""
             lines.append(_summary(command, name))
             if isinstance(command, click.Group):

@@ -88,10 +88,12 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
             code(found.email if full else masked_email(found.email)),
         ),
     ]
-    for refusal in found.refusals:
-        lines.append((f"Refused, {refusal['code'].replace('_', ' ')}: ", code(refusal["detail"])))
+    lines += [
+        (f"Refused, {each['code'].replace('_', ' ')}: ", code(each["detail"]))
+        for each in found.refusals
+    ]
     if found.status is Status.REPEAT:
-        lines.append("The address was known: the applicant saw the usual page, nothing was mailed.")
+        lines.append("A known address: the applicant saw the usual page, nothing was mailed.")
     for mail in mails:
         line: list[Part] = [f"Mail {mail.status}, attempts: {mail.attempts}"]
         if mail.status == "queued":

@@ -24,7 +24,7 @@ class Call:
     author: Author
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[timedelta]):
     """A span of time such as `7d` or `1h30m`."""
 
     name = "span"

@@ -1,5 +1,7 @@
 """Tokens: how they stand, and a new one in their place after a leak."""
 
+from collections.abc import Awaitable
+
 import click
 
 from bot.answers import Answer, Line, code
@@ -11,9 +13,13 @@ from gateway.store import tokens as store
 @table.group(invoke_without_command=True)
 @click.option("--show", is_flag=True, help="the shared token itself; it stays in the history")
 @click.pass_context
-async def token(context: click.Context, show: bool) -> Answer:
+def token(context: click.Context, show: bool) -> Awaitable[Answer] | None:
     """Say how the tokens stand."""
-    call: Call = context.obj
+    # A coroutine made for nothing would be one that nobody awaits.
+    return _standing(context.obj, show) if context.invoked_subcommand is None else None
+
+
+async def _standing(call: Call, show: bool) -> Answer:
     desk, now = call.desk, call.desk.clock()
     own, shared = await desk.database.read(
         lambda c: (store.outstanding(c, now), store.current_shared(c))
