@@ -1,16 +1,25 @@
-# Front doors: make test, make lint. Each installs what it needs into .venv.
+# Front doors: make demo, make test, make lint, make bench. Each installs what it needs into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: test lint clean
+.PHONY: demo test lint bench clean
 
 $(VENV)/dev: pyproject.toml
 	@echo "Installing Porter and its development tools into $(VENV): about a minute the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+$(VENV)/demo: pyproject.toml
+	@echo "Installing Porter and the demo's servers into $(VENV): about a minute the first time."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+demo: $(VENV)/demo
+	@$(BIN)/porter demo $(ARGS)
 
 test: $(VENV)/dev
 ifeq ($(CHROMIUM),)
@@ -24,6 +33,9 @@ lint: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/dev
+	$(BIN)/python -m tests.bench
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

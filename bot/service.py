@@ -1,5 +1,6 @@
 """The bot at work: a desk, its moderators' room, and the alerts between them."""
 
+import asyncio
 from collections.abc import Sequence
 
 from bot.answers import Answer, Part, code
@@ -7,11 +8,12 @@ from bot.console import Console
 from bot.room.alerts import RoomAlert
 from bot.room.inbox import Command
 from bot.room.room import Room
-from gateway.app import Desk
-from gateway.config import ConfigError
+from gateway.app import Desk, open_desk, run_gateway
+from gateway.config import ConfigError, Settings
 from gateway.store import alerts, events
 from gateway.store.alerts import Alert
 from gateway.store.audit import Author
+from gateway.supervision import supervise
 
 
 class DeskAlerts:
@@ -69,3 +71,32 @@ def build_room(desk: Desk) -> Room:
         alerts=DeskAlerts(desk),
         clock=desk.clock,
     )
+
+
+async def serve(settings: Settings, *, gateway: bool, bot: bool) -> None:
+    """Run a desk's parts until cancelled; each that falls is started again after a pause.
+
+    Raises ConfigError for what waiting cannot mend.
+    """
+    async with open_desk(settings) as desk:
+        if bot:
+            build_room(desk)  # a missing section is said now, not after the start
+
+        async def serve_page() -> None:
+            await run_gateway(desk)
+
+        async def serve_room() -> None:
+            await build_room(desk).run()
+
+        parts = {"bans": desk.watch_bans}
+        if gateway:
+            parts["gateway"] = serve_page
+        if bot:
+            parts["bot"] = serve_room
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for name, work in parts.items():
+                    tasks.create_task(supervise(name, work), name=name)
+        except ExceptionGroup as group:
+            # Whichever part says it first: waiting mends none of it.
+            raise group.exceptions[0] from None

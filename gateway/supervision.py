@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateway.config import ConfigError
+
 _log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
@@ -15,12 +17,17 @@ _WELL_AFTER = 300.0  # seconds of work after which a fall counts as the first ag
 async def supervise(
     name: str, work: Callable[[], Awaitable[None]], *, first_pause: float = _FIRST_PAUSE
 ) -> None:
-    """Run `work` until it is cancelled; when it raises, log that and run it again."""
+    """Run `work` until it is cancelled; when it raises, log that and run it again.
+
+    A ConfigError goes on to the caller: no pause mends a configuration.
+    """
     pause = first_pause
     while True:
         began = time.monotonic()
         try:
             await work()
+        except ConfigError:
+            raise
         except Exception as error:
             if time.monotonic() - began > _WELL_AFTER:
                 pause = first_pause

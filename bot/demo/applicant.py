@@ -1,0 +1,74 @@
+"""An applicant as the desk and the homeserver meet him: over HTTP, like anybody."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+_REGISTER = "/_matrix/client/v3/register"
+_TOKEN = re.compile(r"^ {4}([a-z0-9]{20,64})\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What came back: the status, and the words on the page without their markup."""
+
+    status: int
+    html: str
+
+    @property
+    def words(self) -> str:
+        """The page's text between its main tags, on one line."""
+        body = self.html.partition("<main")[2] or self.html
+        body = re.sub(r"<(script|style).*?</\1>", " ", body, flags=re.DOTALL)
+        return " ".join(re.sub(r"<[^>]*>|^[^>]*>", " ", body).split())
+
+
+class Applicant:
+    """Somebody at `ip` who asks the desk at `desk_url` for an account."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, desk_url: str, homeserver_url: str, ip: str
+    ) -> None:
+        self._session = session
+        self._desk_url = desk_url
+        self._homeserver_url = homeserver_url
+        # The demo's desk trusts loopback to say for whom it speaks, as it would a proxy.
+        self._headers = {"X-Forwarded-For": ip, "Accept": "text/html"}
+
+    async def look(self) -> Page:
+        """Fetch the form."""
+        async with self._session.get(self._desk_url + "/", headers=self._headers) as response:
+            return Page(response.status, await response.text())
+
+    async def ask(self, name: str, email: str) -> Page:
+        """Post the form."""
+        form = {"requested_username": name, "email": email}
+        async with self._session.post(
+            self._desk_url + "/register", data=form, headers=self._headers
+        ) as response:
+            return Page(response.status, await response.text())
+
+    async def open_account(self, name: str, token: str) -> tuple[int, dict[str, Any]]:
+        """Register with a token, as a Matrix client does; returns the status and the answer."""
+        wish = {"username": name, "password": "a-long-pass-word-of-mine"}
+        _, answer = await self._register(wish)
+        auth = {
+            "type": "m.login.registration_token",
+            "token": token,
+            "session": answer.get("session"),
+        }
+        return await self._register({**wish, "auth": auth})
+
+    async def _register(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        async with self._session.post(self._homeserver_url + _REGISTER, json=body) as response:
+            return response.status, await response.json()
+
+
+def token_in(text: str) -> str:
+    """The registration token in the text part of a mail. Raises ValueError without one."""
+    found = _TOKEN.search(text)
+    if found is None:
+        raise ValueError("there is no token in this mail")
+    return found[1]

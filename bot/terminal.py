@@ -1,0 +1,159 @@
+"""The `porter` command: runs the desk, looks after it, and gives the moderators' commands."""
+
+import asyncio
+import getpass
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot.commands.table import table
+from bot.console import Console
+from bot.service import serve
+from gateway import log
+from gateway.app import open_desk
+from gateway.config import ConfigError, Settings, load
+from gateway.store.audit import Author
+
+_CONFIG = click.Path(path_type=Path)
+
+
+class Terminal(click.Group):
+    """The operator's commands and the moderators', side by side."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *(name for name in table.commands if name != "help")]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in table.commands:
+            return own
+        return _moderators(cmd_name)
+
+
+def _moderators(name: str) -> click.Command:
+    """One command of the moderators' table, its words handed on as they were typed."""
+
+    def call(words: tuple[str, ...]) -> None:
+        context = click.get_current_context()
+        sys.exit(_run(_carry_out(_settings(context), [name, *words])))
+
+    return click.Command(
+        name,
+        callback=call,
+        params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED)],
+        short_help=table.commands[name].get_short_help_str(60),
+        context_settings={"ignore_unknown_options": True},
+        add_help_option=False,
+    )
+
+
+async def _carry_out(settings: Settings, words: list[str]) -> int:
+    async with open_desk(settings) as desk:
+        answer = await Console(desk).carry_out(words, Author(f"terminal:{getpass.getuser()}"))
+    click.echo(answer.plain())
+    return 0 if answer.ok else 1
+
+
+@click.group(cls=Terminal)
+@click.option(
+    "--config",
+    type=_CONFIG,
+    default=Path("config.yaml"),
+    envvar="PORTER_CONFIG",
+    show_default=True,
+    help="The configuration file.",
+)
+@click.version_option(package_name="matrix-porter")
+@click.pass_context
+def main(context: click.Context, config: Path) -> None:
+    """The registration desk of a Matrix homeserver.
+
+    The moderators' commands work here as they do in the room: porter ban email @spam.example
+    """
+    context.obj = config
+
+
+@main.command()
+@click.pass_context
+def run(context: click.Context) -> None:
+    """Run the gateway and the bot."""
+    _serve(context, gateway=True, bot=True)
+
+
+@main.command()
+@click.pass_context
+def gateway(context: click.Context) -> None:
+    """Run the page and the mails alone."""
+    _serve(context, gateway=True, bot=False)
+
+
+@main.command()
+@click.pass_context
+def bot(context: click.Context) -> None:
+    """Run the moderators' room alone."""
+    _serve(context, gateway=False, bot=True)
+
+
+@main.command()
+@click.option("--tour", is_flag=True, help="End after the tour: status 0, or 1 when it failed.")
+@click.pass_context
+def demo(context: click.Context, tour: bool) -> None:
+    """Try everything on real servers of your own, on this machine alone."""
+    try:
+        from bot.demo.demo import Demo, DemoError
+    except ModuleNotFoundError as error:
+        raise click.ClickException(
+            f"The demo needs {error.name}: pip install 'matrix-porter[demo]'"
+        ) from None
+    try:
+        sys.exit(_run(Demo(context.obj, _say).run(tour_only=tour)))
+    except DemoError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _say(text: str) -> None:
+    click.echo(text)
+    sys.stdout.flush()
+
+
+def _serve(context: click.Context, *, gateway: bool, bot: bool) -> None:
+    log.configure()
+    settings = _settings(context)
+    if bot and settings.bot is None and gateway:
+        bot = False
+        click.echo("bot: not configured, so the gateway runs alone.", err=True)
+    _run(serve(settings, gateway=gateway, bot=bot))
+
+
+def _settings(context: click.Context) -> Settings:
+    try:
+        return load(context.find_root().params["config"])
+    except ConfigError as error:
+        raise _faulty(error) from None
+
+
+def _faulty(error: ConfigError) -> click.ClickException:
+    return click.ClickException("the configuration cannot be used:\n  " + "\n  ".join(error.faults))
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> int:
+    """Run to the end, or until the terminal or the service manager says stop."""
+
+    async def until_stopped() -> int:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return int(await task or 0)
+        except asyncio.CancelledError:
+            return 0
+
+    try:
+        return asyncio.run(until_stopped())
+    except ConfigError as error:
+        raise _faulty(error) from None
