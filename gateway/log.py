@@ -8,6 +8,9 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
 def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
     """Log to `stream`: for people on a terminal, as JSON else."""
     processors: list[structlog.typing.Processor] = [
@@ -25,6 +28,9 @@ def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None
             structlog.processors.ExceptionRenderer(tracebacks),
             structlog.processors.JSONRenderer(),
         ]
+    # Libraries speak through the standard library's logging; nio warns of what it then mends.
+    logging.basicConfig(stream=stream, level=logging.WARNING, format=_FORMAT, force=True)
+    logging.getLogger("nio").setLevel(logging.ERROR)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),

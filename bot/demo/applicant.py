@@ -7,6 +7,9 @@ from typing import Any
 import aiohttp
 
 _REGISTER = "/_matrix/client/v3/register"
+_TAG = re.compile(r"<[^>]*>")
+_COMPLAINT = re.compile(r'<div class="complaints".*?<ul>(.*?)</ul>', re.DOTALL)
+_OPENING = re.compile(r'<p class="opening[^>]*>(.*?)</p>', re.DOTALL)
 _DUMMY = {"type": "m.login.dummy"}  # Synapse asks for it after the token
 _TOKEN = re.compile(r"^ {4}([a-z0-9]{20,64})\s*$", re.MULTILINE)
 
@@ -19,11 +22,10 @@ class Page:
     html: str
 
     @property
-    def words(self) -> str:
-        """The page's text between its main tags, on one line."""
-        body = self.html.partition("<main")[2] or self.html
-        body = re.sub(r"<(script|style).*?</\1>", " ", body, flags=re.DOTALL)
-        return " ".join(re.sub(r"<[^>]*>|^[^>]*>", " ", body).split())
+    def headline(self) -> str:
+        """What the page says first: its complaint, its opening, or its whole text, on one line."""
+        found = _COMPLAINT.search(self.html) or _OPENING.search(self.html)
+        return " ".join(_TAG.sub(" ", found[1] if found else self.html).split())[:200]
 
 
 class Applicant:

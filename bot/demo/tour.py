@@ -140,7 +140,7 @@ class Tour:
             visitor = self._applicant(f"{_CLOSED_NETWORK}.{number + 20}")
             page = await visitor.ask(f"visitor{number}", f"visitor{number}@example.org")
             if page.status != 403:
-                raise TourError(f"status {page.status} instead of 403: {page.words}")
+                raise TourError(f"status {page.status} instead of 403: {page.headline}")
         self._say("   six requests from the banned network, each refused with 403")
         alert = await self._moderator.notice(
             lambda text: "Burst" in text and _CLOSED_NETWORK in text
@@ -151,7 +151,7 @@ class Tour:
         return Applicant(self._session, self._desk_url, self._homeserver_url, ip)
 
     def _expect(self, what: str, page: Page, status: int) -> None:
-        self._say(f"   {what} → {page.status}: {page.words[:160]}")
+        self._say(f"   {what} → {page.status}: {page.headline}")
         if page.status != status:
             raise TourError(f"{what} answered {page.status} instead of {status}")
 
