@@ -14,7 +14,7 @@ from gateway.homeserver.homeserver import NameAvailability
 from gateway.homeserver.names import Names
 from gateway.store import audit, leases, registrations, tokens
 from gateway.store.audit import PORTER
-from gateway.store.database import Database
+from gateway.store.database import Database, complaint
 from gateway.store.registrations import Registration
 
 _log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class AccountWatcher:
             try:
                 await self.look()
             except SQLAlchemyError as error:
-                _log.warning("accounts_not_watched", reason=str(error))
+                _log.warning("accounts_not_watched", reason=complaint(error))
             await asyncio.sleep(EVERY)
 
     async def look(self) -> None:

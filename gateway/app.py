@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
 from gateway.store import alerts, outbox
 from gateway.store.ban_files import BanFiles
-from gateway.store.database import Database
+from gateway.store.database import Database, complaint
 from gateway.supervision import supervise
 from gateway.web.server import WebServer
 
@@ -69,7 +69,7 @@ class Desk:
         try:
             await self.database.write(outbox.depth)
         except SQLAlchemyError as error:
-            return [f"the database cannot be written: {type(error).__name__}"]
+            return [f"the database cannot be written: {complaint(error)}"]
         return []
 
     async def watch_bans(self) -> None:
@@ -106,23 +106,21 @@ async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
     """
     database = Database(settings.state / "porter.db")
     bans = BanFiles(settings.bans)
-    try:
-        settings.bans.mkdir(parents=True, exist_ok=True)
-        await asyncio.to_thread(database.open)
-        await asyncio.to_thread(bans.load)
-        mailer, composer = _mailer(settings), _composer(settings)
-    except SQLAlchemyError as error:
-        raise ConfigError([f"state: {database.path} cannot be used ({error})"]) from None
-    except OSError as error:
-        raise ConfigError([f"{error.filename}: cannot be used ({error.strerror})"]) from None
-    except ValueError as error:
-        raise ConfigError([f"mail.templates: {error}"]) from None
-    async with aiohttp.ClientSession() as session:
+    async with AsyncExitStack() as leaving:
+        leaving.push_async_callback(database.close)
         try:
-            yield _bind(settings, database, bans, mailer, composer, session, clock)
-        finally:
-            await mailer.close()
-            await database.close()
+            settings.bans.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(database.open)
+            await asyncio.to_thread(bans.load)
+        except SQLAlchemyError as error:
+            fault = f"state: {database.path} cannot be used ({complaint(error)})"
+            raise ConfigError([fault]) from None
+        except OSError as error:
+            raise ConfigError([f"{error.filename}: cannot be used ({error.strerror})"]) from None
+        mailer, composer = _mailer(settings), _composer(settings)
+        leaving.push_async_callback(mailer.close)
+        session = await leaving.enter_async_context(aiohttp.ClientSession())
+        yield _bind(settings, database, bans, mailer, composer, session, clock)
 
 
 def _bind(
@@ -169,7 +167,9 @@ def _bind(
     accounts = AccountWatcher(
         database=database,
         names=names,
-        watched_for=settings.registration.name_hold + timedelta(days=1),
+        # As long as a token may work, and the watcher may be late.
+        watched_for=max(settings.registration.name_hold, settings.tokens.valid_for)
+        + timedelta(days=1),
         clock=clock,
     )
     return Desk(
@@ -234,26 +234,33 @@ def _token_source(settings: Settings, session: aiohttp.ClientSession) -> TokenSo
 
 def _mailer(settings: Settings) -> Mailer:
     smtp = settings.smtp
-    return Mailer(
-        host=smtp.host,
-        port=smtp.port,
-        security=smtp.security,
-        username=smtp.username,
-        password=None if smtp.password is None else smtp.password.get_secret_value(),
-        sender=smtp.sender,
-        timeout=smtp.timeout,
-        connections=smtp.connections,
-        ca_file=smtp.ca_file,
-    )
+    try:
+        return Mailer(
+            host=smtp.host,
+            port=smtp.port,
+            security=smtp.security,
+            username=smtp.username,
+            password=None if smtp.password is None else smtp.password.get_secret_value(),
+            sender=smtp.sender,
+            timeout=smtp.timeout,
+            connections=smtp.connections,
+            ca_file=smtp.ca_file,
+        )
+    except OSError as error:  # ssl's own errors are OSErrors without a file's name
+        reason = error.strerror if error.errno else "it holds no certificate"
+        raise ConfigError([f"smtp.ca_file: {smtp.ca_file} cannot be used ({reason})"]) from None
 
 
 def _composer(settings: Settings) -> Composer:
-    return Composer(
-        server_name=settings.server_name,
-        sender=settings.smtp.sender,
-        subject=settings.mail.subject,
-        public_url=settings.web.public_url,
-        homeserver_url=settings.homeserver.url,
-        templates=settings.mail.templates,
-        speech=words.speech,
-    )
+    try:
+        return Composer(
+            server_name=settings.server_name,
+            sender=settings.smtp.sender,
+            subject=settings.mail.subject,
+            public_url=settings.web.public_url,
+            homeserver_url=settings.homeserver.url,
+            templates=settings.mail.templates,
+            speech=words.speech,
+        )
+    except ValueError as error:
+        raise ConfigError([f"mail.templates: {error}"]) from None

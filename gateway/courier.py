@@ -6,6 +6,7 @@ token that works. Between the server's "accepted" and our note of it a crash can
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -25,7 +26,7 @@ from gateway.rules.screening import Refusal, banned
 from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.ban_files import BanFiles
-from gateway.store.database import Database
+from gateway.store.database import Database, complaint
 from gateway.store.outbox import Mail
 from gateway.store.registrations import LIVE, Registration, Status
 from gateway.store.tokens import IssuedToken
@@ -35,6 +36,7 @@ _log = structlog.get_logger(__name__)
 _GLANCE = 1.0  # seconds between two looks when nobody wakes us
 _FAREWELL = 10.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
+_PATIENCE = (0.5, 1, 2, 4, 8, 16, 32, 32)  # seconds; with the delivery itself within a lease
 _TELL_AFTER = 3  # failed attempts at one mail before the room hears of it
 
 
@@ -75,7 +77,7 @@ class Courier:
                 mails: list[Mail] = []
                 if free:
                     self._bell.clear()
-                    mails = await self.claim(free)
+                    mails = await self._claim_or_wait(free)
                 under_way |= {asyncio.create_task(self.deliver(mail)) for mail in mails}
                 bell = asyncio.create_task(self._bell.wait())
                 try:
@@ -99,6 +101,14 @@ class Courier:
                     task.cancel()
                 await asyncio.gather(*under_way, return_exceptions=True)
 
+    async def _claim_or_wait(self, most: int) -> list[Mail]:
+        try:
+            return await self.claim(most)
+        except SQLAlchemyError as error:
+            # Deliveries under way go on; the next look finds the mails where they are.
+            _log.error("outbox_unreadable", reason=complaint(error))
+            return []
+
     async def claim(self, most: int) -> list[Mail]:
         """Lease due mails."""
         now = self._clock()
@@ -121,7 +131,7 @@ class Courier:
             raise
         except SQLAlchemyError as error:
             # Its lease runs out, and it is tried again.
-            _log.error("mail_not_recorded", mail=mail.id, reason=str(error))
+            _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
         except Exception as error:
             _log.exception("mail_stuck", mail=mail.id)
             await self._record_failure(mail, f"unexpected {type(error).__name__}", False)
@@ -196,10 +206,31 @@ class Courier:
             outbox.owe(connection, mail.registration_id, self._mail_domain, now)
             return True
 
-        owed_again = await self._database.write(record)
+        owed_again = await self._insist(record)
         _log.info("mail_sent", mail=mail.id, registration=mail.registration_id)
         if owed_again:
             self._bell.set()
+
+    @staticmethod
+    def _has_working_token(connection: Connection, registration_id: int, now: datetime) -> bool:
+        """Whether an earlier mail reached him, so that only this repetition failed."""
+        registration = registrations.get(connection, registration_id)
+        return (
+            registration is not None
+            and registration.status is Status.MAILED
+            and registration.token_id is not None
+            and tokens.still_works(connection, registration.token_id, now)
+        )
+
+    async def _insist(self, record: Callable[[Connection], bool]) -> bool:
+        """Write down that a mail went out, however often it takes: else it goes out again."""
+        for pause in _PATIENCE:
+            try:
+                return await self._database.write(record)
+            except SQLAlchemyError as error:
+                _log.error("mail_not_recorded_yet", reason=complaint(error), again_in=pause)
+            await asyncio.sleep(pause)
+        return await self._database.write(record)
 
     async def _record_failure(self, mail: Mail, reason: str, permanent: bool) -> None:
         now = self._clock()
@@ -208,7 +239,8 @@ class Courier:
         def record(connection: Connection) -> datetime | None:
             if over:
                 outbox.failed(connection, mail, reason)
-                registrations.become(connection, mail.registration_id, Status.FAILED)
+                if not self._has_working_token(connection, mail.registration_id, now):
+                    registrations.become(connection, mail.registration_id, Status.FAILED)
                 text = (
                     f"The mail for registration {mail.registration_id} was given up: {reason}"
                     f" (resend {mail.registration_id} tries again)"
@@ -223,7 +255,7 @@ class Courier:
         try:
             again_at = await self._database.write(record)
         except SQLAlchemyError as error:
-            _log.error("mail_not_recorded", mail=mail.id, reason=str(error))
+            _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
             return
         when = None if again_at is None else again_at.isoformat(timespec="seconds")
         _log.warning("mail_failed", mail=mail.id, reason=reason, again_at=when)

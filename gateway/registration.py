@@ -18,7 +18,7 @@ from gateway.rules.screening import Application, Code, Refusal, Screened, crowde
 from gateway.store import alerts, audit, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
-from gateway.store.database import Database
+from gateway.store.database import Database, complaint
 from gateway.store.registrations import LIVE, Registration, Request, Status
 
 _log = structlog.get_logger(__name__)
@@ -65,7 +65,8 @@ class Registrar:
         try:
             return await self._hear(application)
         except (SQLAlchemyError, OSError) as error:
-            _log.error("request_not_recorded", reason=str(error))
+            reason = complaint(error) if isinstance(error, SQLAlchemyError) else str(error)
+            _log.error("request_not_recorded", reason=reason)
             raise NotRecorded("the request could not be recorded") from error
 
     async def _hear(self, application: Application) -> tuple[Refusal, ...]:
@@ -81,7 +82,7 @@ class Registrar:
         if screened.name is not None and not screened.refusals:
             availability = await self._names.availability(screened.name)
         refusals = await self._database.write(
-            lambda connection: self._decide(connection, application, screened, availability, now)
+            lambda connection: self._decide(connection, application, screened, availability)
         )
         if not refusals:
             self._wake()
@@ -93,8 +94,10 @@ class Registrar:
         application: Application,
         screened: Screened,
         availability: NameAvailability,
-        now: datetime,
     ) -> tuple[Refusal, ...]:
+        # The time of the decision: at that of the arrival, requests that overtook this one while
+        # it waited for the homeserver would lie in the future, and no limit would count them.
+        now = self._clock()
         request = _request(application, screened)
         limits = self._rules.limits
         seen = registrations.seen(
@@ -194,13 +197,18 @@ class Registrar:
 
 
 def _request(application: Application, screened: Screened) -> Request:
-    typed_name, typed_email = application.name.strip(), application.email.strip()
+    typed_name, typed_email = _kept(application.name), _kept(application.email)
     address = screened.address
     return Request(
-        name=screened.name or typed_name[:_LONGEST],
-        email=address.text if address else typed_email[:_LONGEST],
-        email_key=address.key if address else typed_email[:_LONGEST].casefold(),
+        name=screened.name or typed_name,
+        email=address.text if address else typed_email,
+        email_key=address.key if address else typed_email.casefold(),
         ip=str(application.ip),
         network=str(neighbourhood(application.ip)),
         language=application.language,
     )
+
+
+def _kept(typed: str) -> str:
+    """What is kept of something that cannot be read: short, and text that a database takes."""
+    return typed.strip()[:_LONGEST].encode("utf-8", "replace").decode()

@@ -21,7 +21,7 @@ from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
 from gateway.store import alerts, audit, leases, outbox, registrations, tokens
 from gateway.store.audit import PORTER, Author
-from gateway.store.database import Database
+from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
 
 _log = structlog.get_logger(__name__)
@@ -29,6 +29,7 @@ _log = structlog.get_logger(__name__)
 _GLANCE = 1.0  # seconds between two looks
 _LONGEST_PAUSE = 60.0  # seconds between two attempts while the homeserver is away
 _LEASE = timedelta(minutes=2)  # longer than one rotation takes
+_LEASE_TRIES, _LEASE_PAUSE = 50, 0.1  # how often, and seconds between, while another rotates
 _AT_ONCE = 4  # revocations under way
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # the slot of a shared token that never rotates
 
@@ -65,13 +66,17 @@ class Rotation:
         self._schedule = schedule
         self._wake = wake
         self._clock = clock
+        self._turn = asyncio.Lock()  # the lease holds off other processes, this our own tasks
         self._holder = f"{os.getpid()}-{secrets.token_hex(4)}"
 
     async def token_for(self, registration_id: int) -> IssuedToken:
         """The token for one applicant's mail, in force. Raises HomeserverError."""
         if self._shared:
-            current = await self._database.read(tokens.current_shared)
-            if current is None:
+            current, unfinished = await self._database.read(
+                lambda c: (tokens.current_shared(c), tokens.unfinished_shared(c))
+            )
+            # Without an overlap the present one may be out of force by now.
+            if current is None or (unfinished is not None and not self._overlap):
                 raise HomeserverError("the shared token is not in force yet")
             return current
         now = self._clock()
@@ -82,8 +87,18 @@ class Rotation:
         )
         if token.issued_at is None:
             await self._source.issue(Token(token.value, 1, token.expires_at))
-            await self._database.write(lambda c: tokens.issued(c, token.id, now))
+            if not await self._database.write(lambda c: self._record_issue(c, token)):
+                raise HomeserverError("the token was withdrawn before it was in force")
         return token
+
+    def _record_issue(self, connection: Connection, token: IssuedToken) -> bool:
+        now = self._clock()
+        tokens.issued(connection, token.id, now)
+        works = tokens.still_works(connection, token.id, now)
+        if not works:
+            # Its revocation may have come first, and then the homeserver has it now.
+            tokens.take_back_again(connection, token.id)
+        return works
 
     def ends_at(self, token: IssuedToken) -> datetime | None:
         """Until when a token that is mailed now will work, as far as it is planned."""
@@ -99,102 +114,156 @@ class Rotation:
                 await self.look()
             except (HomeserverError, SQLAlchemyError) as error:
                 if pause == _GLANCE:
-                    await self._report_trouble(str(error))
+                    await self._report_trouble(_reason(error))
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
                 pause = _GLANCE
             await asyncio.sleep(pause)
 
     async def look(self) -> None:
-        """Do what is due now: a rotation, also a missed one, then withdrawals.
+        """Do what is due now: a rotation, also a missed or an unfinished one, then withdrawals.
 
         Raises HomeserverError.
         """
         now = self._clock()
-        if self._shared:
-            slot = _BEGINNING if self._schedule is None else self._schedule.slot(now)
-            current = await self._database.read(tokens.current_shared)
-            if (current is None or (current.slot or _BEGINNING) < slot) and await self._lease(now):
-                try:
-                    await self._replace(slot, PORTER, self._overlap)
-                finally:
-                    await self._database.write(
-                        lambda c: leases.release(c, "rotation", self._holder)
-                    )
-        await self._withdraw(await self._database.read(lambda c: tokens.due(c, now)))
+        rotation_due, ended = await self._database.read(
+            lambda c: (self._is_due(c, now), tokens.due(c, now))
+        )
+        if rotation_due:
+            if self._shared:
+                await self._replace()
+            else:
+                # The desk gave out shared tokens before: they last as long as an own one would.
+                await self._database.write(
+                    lambda c: tokens.supersede(c, None, now + self._valid_for)
+                )
+            ended = await self._database.read(lambda c: tokens.due(c, now))
+        if ended:
+            await self._withdraw(ended)
 
     async def rotate(self, author: Author) -> Rotated:
         """After a leak: end every token that may still open an account, and owe fresh mails.
 
-        Raises HomeserverError when a shared token could not be replaced; then nothing changed.
+        It is decided in one transaction. What the homeserver does not do at once is done as soon
+        as it answers; mails wait for a shared token to be in force.
         """
-        now = self._clock()
-        if self._shared:
-            old = await self._replace(now, author, timedelta())
-            if old is None:
-                return Rotated(0, 0, 0)
-            mailed = await self._database.write(lambda c: self._owe_again(c, [old], now))
-            self._wake()
-            return Rotated(1, 1, mailed)
 
         def end_all(connection: Connection) -> tuple[list[IssuedToken], int]:
-            ended = tokens.outstanding(connection, now)
+            now = self._clock()
+            # A token that was never in a mail cannot have leaked: it is the fresh one.
+            fresh = tokens.unfinished_shared(connection) if self._shared else None
+            ended = [each for each in tokens.living(connection, now) if each != fresh]
             for token in ended:
                 tokens.withdraw(connection, token.id, now)
+            if self._shared and fresh is None:
+                slot = tokens.free_slot(connection, now, now)
+                tokens.prepare_shared(connection, slot, new_token(), now)
             mailed = self._owe_again(connection, ended, now)
             after = f"{len(ended)} outstanding, {mailed} mailed anew"
             audit.note(connection, author, "rotate", "tokens", now, after=after)
+            text = f"Tokens were ended by {author.who}: {after}"
+            alerts.raise_alert(connection, "rotation by command", text, now)
             return ended, mailed
 
         ended, mailed = await self._database.write(end_all)
-        revoked = await self._withdraw(ended, patient=True)
+        if self._shared:
+            await self._replace_soon()
         self._wake()
+        numbers = [each.id for each in ended]
+        left = await self._database.read(lambda c: tokens.not_withdrawn(c, numbers))
+        revoked = len(ended) - len(left) + await self._withdraw(left, patient=True)
         return Rotated(len(ended), revoked, mailed)
 
     def _owe_again(self, connection: Connection, ended: list[IssuedToken], now: datetime) -> int:
         """Owe a mail to each applicant whose token ended before he used it."""
         owed = 0
         for token in ended:
-            for registration_id in registrations.mailed_with(connection, token.id):
-                if not outbox.is_owed(connection, registration_id):
-                    outbox.owe(connection, registration_id, self._mail_domain, now)
+            for number in registrations.mailed_with(connection, token.id):
+                if token.registration_id is None:
+                    # A shared token may be years old, and who asked then waits no more.
+                    asked = registrations.get(connection, number)
+                    if asked is None or asked.held_until <= now:
+                        continue
+                if not outbox.is_owed(connection, number):
+                    outbox.owe(connection, number, self._mail_domain, now)
                     owed += 1
         return owed
 
-    async def _lease(self, now: datetime) -> bool:
-        return await self._database.write(
-            lambda c: leases.take(c, "rotation", self._holder, now, _LEASE)
-        )
+    def _is_due(self, connection: Connection, now: datetime) -> bool:
+        if tokens.unfinished_shared(connection) is not None:
+            return True
+        if self._shared:
+            return self._slot_due(connection, now) is not None
+        return tokens.current_shared(connection) is not None
 
-    async def _replace(
-        self, slot: datetime, author: Author, overlap: timedelta
-    ) -> IssuedToken | None:
-        """Put the token of `slot` into the place of the present one, which is returned."""
-        now = self._clock()
+    def _slot_due(self, connection: Connection, now: datetime) -> datetime | None:
+        """The slot whose token is missing."""
+        current = tokens.current_shared(connection)
+        made_for = None if current is None else current.slot or _BEGINNING
+        if self._schedule is None:
+            return _BEGINNING if made_for is None else None
+        slot = self._schedule.slot(now)
+        if made_for is not None and made_for > slot:
+            # Made by command within this slot; or when the clock was far ahead.
+            return slot if made_for > self._schedule.next(now) else None
+        return slot if made_for != slot else None
 
-        def prepare(connection: Connection) -> tuple[IssuedToken, IssuedToken | None]:
-            old = tokens.current_shared(connection)
-            return tokens.prepare_shared(connection, slot, new_token(), now), old
+    async def _replace_soon(self) -> None:
+        """Try for a moment to put a prepared token into force; else a later look does it."""
+        for _ in range(_LEASE_TRIES):
+            try:
+                if await self._replace():
+                    return
+            except (HomeserverError, SQLAlchemyError) as error:
+                _log.warning("token_not_replaced_yet", reason=_reason(error))
+                return
+            await asyncio.sleep(_LEASE_PAUSE)
 
-        new, old = await self._database.write(prepare)
-        if old is not None and old.id == new.id:
-            return None
-        gone = [] if old is None or overlap else [old.value]
-        await self._source.issue(Token(new.value), instead_of=gone)
+    async def _replace(self) -> bool:
+        """Put the shared token that is due into force; False when another process is at it."""
+        async with self._turn:
+            now = self._clock()
+            if not await self._database.write(
+                lambda c: leases.take(c, "rotation", self._holder, now, _LEASE)
+            ):
+                return False
+            try:
+                await self._put_in_force()
+            finally:
+                await self._database.write(lambda c: leases.release(c, "rotation", self._holder))
+        return True
+
+    async def _put_in_force(self) -> None:
+        def prepare(connection: Connection) -> tuple[IssuedToken | None, list[IssuedToken]]:
+            now = self._clock()
+            new = tokens.unfinished_shared(connection)
+            slot = None if new else self._slot_due(connection, now)
+            if slot is not None:
+                slot = tokens.free_slot(connection, slot, now)
+                new = tokens.prepare_shared(connection, slot, new_token(), now)
+            left = tokens.shared_left(connection)
+            over = (each for each in left if each.withdraw_at and each.withdraw_at <= now)
+            return new, [*over] if self._overlap else [e for e in left if new and e.id != new.id]
+
+        new, gone = await self._database.write(prepare)
+        if new is None:
+            return
+        await self._source.issue(Token(new.value), instead_of=[each.value for each in gone])
 
         def record(connection: Connection) -> None:
+            now = self._clock()
+            is_first = tokens.current_shared(connection) is None and not gone
             tokens.issued(connection, new.id, now)
-            if old is not None:
-                tokens.withdraw(connection, old.id, now + overlap)
-                if not overlap:
-                    tokens.withdrawn(connection, old.id, now)
-            text = f"The shared token was rotated at {now:%Y-%m-%d %H:%M} UTC by {author.who}"
+            tokens.supersede(connection, new.id, now + self._overlap)
+            for token in gone:
+                tokens.withdrawn(connection, token.id, now)
+            what = "The first shared token is" if is_first else "A new shared token is"
+            text = f"{what} in force since {now:%Y-%m-%d %H:%M} UTC"
             alerts.raise_alert(connection, "rotation", text, now)
-            audit.note(connection, author, "rotate", "token", now, after=f"token {new.id}")
+            audit.note(connection, PORTER, "rotate", "token", now, after=f"token {new.id}")
 
         await self._database.write(record)
-        _log.info("token_rotated", token=new.id, by=author.who)
-        return old
+        _log.info("token_in_force", token=new.id)
 
     async def _withdraw(self, ended: list[IssuedToken], *, patient: bool = False) -> int:
         """Take tokens from the homeserver; returns how many it has no more.
@@ -202,21 +271,25 @@ class Rotation:
         `patient` leaves a failure to the next look; else it raises HomeserverError.
         """
         turns = asyncio.Semaphore(_AT_ONCE)
+        failures: list[HomeserverError | SQLAlchemyError] = []
 
-        async def take(token: IssuedToken) -> None:
+        async def take(token: IssuedToken) -> bool:
             async with turns:
-                await self._source.revoke(token.value)
-                now = self._clock()
-                await self._database.write(lambda c: tokens.withdrawn(c, token.id, now))
+                if len(failures) >= _AT_ONCE:
+                    return False  # the homeserver is away: a thousand waits would tell no more
+                try:
+                    await self._source.revoke(token.value)
+                    now = self._clock()
+                    await self._database.write(lambda c: tokens.withdrawn(c, token.id, now))
+                except (HomeserverError, SQLAlchemyError) as error:
+                    failures.append(error)
+                    return False
+                return True
 
-        outcomes = await asyncio.gather(*map(take, ended), return_exceptions=True)
-        failures = [each for each in outcomes if isinstance(each, BaseException)]
-        for failure in failures:
-            if not isinstance(failure, HomeserverError):
-                raise failure
+        taken = sum(await asyncio.gather(*map(take, ended)))
         if failures and not patient:
             raise failures[0]
-        return len(outcomes) - len(failures)
+        return taken
 
     async def _report_trouble(self, reason: str) -> None:
         now = self._clock()
@@ -228,3 +301,7 @@ class Rotation:
             )
         except SQLAlchemyError:
             _log.error("alert_lost", text=text)
+
+
+def _reason(error: HomeserverError | SQLAlchemyError) -> str:
+    return complaint(error) if isinstance(error, SQLAlchemyError) else str(error)

@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
 
 T = TypeVar("T")
 
@@ -32,6 +34,7 @@ class Database:
         self.path = path
         self._engine = create_engine(
             f"sqlite:///{path}",
+            hide_parameters=True,  # an error is logged and told: no token may stand in it
             connect_args={"timeout": _BUSY, "check_same_thread": False, "isolation_level": None},
         )
         event.listen(self._engine, "connect", _prepare)
@@ -51,7 +54,10 @@ class Database:
             # Two processes that start at once must not both migrate.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise SQLAlchemyError(f"a newer version of Porter wrote it: {error}") from error
             connection.commit()
         self._writer.start()
 
@@ -141,6 +147,11 @@ class Database:
             # A loop that is gone has nobody left to tell.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(_tell, theirs)
+
+
+def complaint(error: SQLAlchemyError) -> str:
+    """What the database complains of: one line, without any value of a row."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())
 
 
 def _prepare(connection: sqlite3.Connection, record: object) -> None:

@@ -43,13 +43,21 @@ def owe(connection: Connection, registration_id: int, domain: str, now: datetime
 
 
 def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
-    """Lease up to `most` due mails. A courier that died gives them back when its lease ends."""
+    """Lease up to `most` due mails. A courier that died gives them back when its lease ends.
+
+    Times further ahead than we ever set them were written before the clock was set back: they
+    count as over, so that a backward jump cannot jam the outbox.
+    """
     query = (
         select(*_COLUMNS)
         .where(
             mails.c.status == "queued",
-            mails.c.due_at <= now,
-            or_(mails.c.leased_until.is_(None), mails.c.leased_until <= now),
+            or_(mails.c.due_at <= now, mails.c.due_at > now + 2 * _LONGEST_PAUSE),
+            or_(
+                mails.c.leased_until.is_(None),
+                mails.c.leased_until <= now,
+                mails.c.leased_until > now + LEASE,
+            ),
         )
         .order_by(mails.c.due_at)
         .limit(most)

@@ -37,6 +37,7 @@ class Status(StrEnum):
 
 LIVE = (Status.PENDING, Status.MAILED, Status.FAILED)  # these hold their name
 KNOWN = (Status.PENDING, Status.MAILED)  # these have, or will have, their mail
+HOLDING = (*LIVE, Status.REPEAT)  # a name that only unknown addresses hold would give them away
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +109,16 @@ def seen(
         .where(
             r.name == request.name,
             r.held_until > now,
-            r.status.in_(LIVE),
+            r.status.in_(HOLDING),
             not_(and_(r.email_key == request.email_key, r.network == request.network)),
         )
         .exists()
     )
-    known = and_(r.status.in_(KNOWN), r.created_at > now - cooldown)
+    known = or_(
+        and_(r.status.in_((*KNOWN, Status.REGISTERED)), r.created_at > now - cooldown),
+        # The button was pressed twice: the mail that is owed anyway answers both.
+        and_(r.status == Status.PENDING, r.name == request.name, r.held_until > now),
+    )
     if one_account_per_address:
         known = or_(
             known,

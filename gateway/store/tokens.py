@@ -5,10 +5,11 @@ to the same token again and never to a second one. `withdraw_at` serves every wa
 ends (a leak, an overlap that is over, its expiry): whoever finds it due takes it back.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from gateway.store.schema import tokens
 
@@ -83,6 +84,36 @@ def withdraw(connection: Connection, token_id: int, at: datetime) -> None:
     )
 
 
+def unfinished_shared(connection: Connection) -> IssuedToken | None:
+    """A shared token that was decided on, and that the homeserver may or may not have yet."""
+    return _first(
+        connection,
+        tokens.c.registration_id.is_(None),
+        tokens.c.issued_at.is_(None),
+        tokens.c.withdraw_at.is_(None),
+    )
+
+
+def free_slot(connection: Connection, slot: datetime, now: datetime) -> datetime:
+    """`slot`, or when a token was made for it before, the first free moment from `now` on."""
+    while connection.execute(select(tokens.c.id).where(tokens.c.slot == slot)).first():
+        slot = max(slot + timedelta(microseconds=1), now)
+    return slot
+
+
+def supersede(connection: Connection, token_id: int | None, at: datetime) -> None:
+    """Let every shared token but this one end at `at`, never later than it would have."""
+    connection.execute(
+        tokens.update()
+        .where(
+            tokens.c.registration_id.is_(None),
+            tokens.c.id != (token_id or 0),
+            or_(tokens.c.withdraw_at.is_(None), tokens.c.withdraw_at > at),
+        )
+        .values(withdraw_at=at)
+    )
+
+
 def due(connection: Connection, now: datetime, most: int = 100) -> list[IssuedToken]:
     """Tokens to take from the homeserver now."""
     query = (
@@ -108,14 +139,42 @@ def outstanding(connection: Connection, now: datetime) -> list[IssuedToken]:
     return [IssuedToken(*row) for row in connection.execute(query)]
 
 
+def living(connection: Connection, now: datetime) -> list[IssuedToken]:
+    """All tokens that may still open an account, shared ones too."""
+    query = select(*_COLUMNS).where(_lives(now)).order_by(tokens.c.id)
+    return [IssuedToken(*row) for row in connection.execute(query)]
+
+
+def shared_left(connection: Connection) -> list[IssuedToken]:
+    """The shared tokens that the homeserver may have, also those that are over."""
+    query = select(*_COLUMNS).where(
+        tokens.c.registration_id.is_(None), tokens.c.withdrawn_at.is_(None)
+    )
+    return [IssuedToken(*row) for row in connection.execute(query)]
+
+
 def of(connection: Connection, registration_id: int) -> IssuedToken | None:
     """The newest token made for one applicant."""
     return _first(connection, tokens.c.registration_id == registration_id)
 
 
+def not_withdrawn(connection: Connection, ids: Sequence[int]) -> list[IssuedToken]:
+    """Those of some ended tokens that the homeserver may still have."""
+    query = select(*_COLUMNS).where(
+        tokens.c.withdrawn_at.is_(None), tokens.c.withdraw_at.is_not(None)
+    )
+    wanted = set(ids)
+    return [IssuedToken(*row) for row in connection.execute(query) if row.id in wanted]
+
+
 def withdrawn(connection: Connection, token_id: int, now: datetime) -> None:
     """The homeserver has it no more."""
     connection.execute(tokens.update().where(tokens.c.id == token_id).values(withdrawn_at=now))
+
+
+def take_back_again(connection: Connection, token_id: int) -> None:
+    """A token was revoked, and came into force after that: it is due once more."""
+    connection.execute(tokens.update().where(tokens.c.id == token_id).values(withdrawn_at=None))
 
 
 def still_works(connection: Connection, token_id: int, now: datetime) -> bool:
@@ -124,7 +183,11 @@ def still_works(connection: Connection, token_id: int, now: datetime) -> bool:
 
 
 def _lives(now: datetime) -> ColumnElement[bool]:
-    return or_(tokens.c.withdraw_at.is_(None), tokens.c.withdraw_at > now)
+    # What was revoked is dead also when the clock was set back since.
+    return and_(
+        tokens.c.withdrawn_at.is_(None),
+        or_(tokens.c.withdraw_at.is_(None), tokens.c.withdraw_at > now),
+    )
 
 
 def _first(connection: Connection, *conditions: ColumnElement[bool]) -> IssuedToken | None:
