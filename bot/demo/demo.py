@@ -97,6 +97,9 @@ class Demo:
                     self._say(await moderator.ask(f"!porter {line.strip()}"))
                 except (TimeoutError, Unanswered, Refused) as error:
                     self._say(f"No answer came from the room: {error or 'it took too long'}.")
+        if not sys.stdin.isatty():
+            # Started without a terminal: stay until somebody says stop.
+            await asyncio.get_running_loop().create_future()
 
     @asynccontextmanager
     async def _everything(self) -> AsyncIterator[tuple[Settings, MailCatcher, Member]]:
