@@ -1,0 +1,73 @@
+"""A desk with real files, and a moderator who types."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from bot.answers import Answer
+from bot.console import Console
+from gateway.app import Desk, open_desk
+from gateway.config import parse
+from gateway.rules.screening import Application, Refusal
+from gateway.store.audit import Author
+
+CONFIG = """
+server_name: example.org
+state: state
+bans: bans
+homeserver: {kind: token_file, url: "http://127.0.0.1:1", token_file: token}
+smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
+"""
+
+Type = Callable[[str], Awaitable[Answer]]
+Apply = Callable[..., Awaitable[tuple[Refusal, ...]]]
+
+
+class Clock:
+    """A clock that stands until it is turned."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def turn(self, span: timedelta) -> None:
+        self.now += span
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
+    async with open_desk(parse(CONFIG, tmp_path, {}), clock) as desk:
+        yield desk
+
+
+@pytest.fixture
+def typed(desk: Desk) -> Type:
+    """Type a line as a moderator."""
+    console = Console(desk)
+
+    async def type_line(text: str) -> Answer:
+        return await console.type(text, Author("@mod:example.org", "$event"))
+
+    return type_line
+
+
+@pytest.fixture
+def apply(desk: Desk) -> Apply:
+    """Ask for an account."""
+
+    async def ask(
+        name: str = "ann", email: str = "ann@example.net", ip: str = "203.0.113.7"
+    ) -> tuple[Refusal, ...]:
+        return await desk.apply(Application(name, email, ip_address(ip)))
+
+    return ask
