@@ -5,15 +5,16 @@ of its own (`password_file`), or in the environment (`PORTER_SMTP_PASSWORD` and 
 """
 
 import os
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from croniter import croniter
+from croniter import CroniterBadDateError, croniter
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -64,6 +65,12 @@ def _path(value: object, info: ValidationInfo) -> Path:
 def _cron(value: object) -> str:
     if not isinstance(value, str) or len(value.split()) != 5 or not croniter.is_valid(value):
         raise ValueError("must be five cron fields, such as '0 0 * * 1' for Mondays at 00:00 UTC")
+    if re.search("(?i)(?<![a-z])r(?![a-z])", value):
+        raise ValueError("must be fixed times: R stands for another one each time it is read")
+    try:
+        croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
+    except CroniterBadDateError:
+        raise ValueError(f"must be a time that comes: no year has a day for {value!r}") from None
     return value
 
 

@@ -4,6 +4,7 @@
 providers that ignore them without dots and without what follows a plus sign.
 """
 
+import unicodedata
 from dataclasses import dataclass
 
 from email_validator import EmailNotValidError, validate_email
@@ -59,10 +60,17 @@ def parse_address(text: str) -> EmailAddress:
 
 def address_key(local: str, domain: str) -> str:
     """Under which key `local@domain` (an ASCII domain) is kept and compared."""
-    local, domain = local.casefold(), domain.lower()
+    local, domain = folded(local), domain.lower()
     if domain in _DOTS_AND_PLUS or domain in _PLUS:
         # A tag alone ("+x@") is no mailbox there, so it is left as it stands.
         local = local.partition("+")[0] or local
     if domain in _DOTS_AND_PLUS:
         local = local.replace(".", "") or local
     return f"{local}@{_SAME.get(domain, domain)}"
+
+
+def folded(text: str) -> str:
+    """`text` without regard to case, nor to how its accents are written."""
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())

@@ -2,7 +2,8 @@
 
 A line is the value, then after ` # ` what is known of it, parts divided by ` | `:
 `203.0.113.0/24  # until 2026-12-01T00:00Z | by @mod:example.org | 2026-11-23T10:04Z | open proxy`
-All of the remark may be missing, and whatever else stands there is the reason.
+All of the remark may be missing, its parts may stand in any order, and whatever else stands there
+is the reason. A reason that could be taken for another part is written in quotation marks.
 """
 
 import re
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from gateway.rules.addresses import EmailAddress, address_key
+from gateway.rules.addresses import EmailAddress, address_key, folded, parse_address
 from gateway.rules.networks import IPAddress, NetworkSet, canonical_network
 from gateway.rules.patterns import PatternSet, compiled
 
@@ -26,7 +27,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """One ban. `value` is canonical; times are aware UTC; no `until` lasts for good."""
+    """One ban. `value` is canonical; times are aware UTC; no `until` lasts for good.
+
+    `by` is a Matrix id, or `terminal:` and a name.
+    """
 
     kind: Kind
     value: str
@@ -49,26 +53,29 @@ def canonical(kind: Kind, value: str) -> str:
     """The one way in which a value is written. Raises ValueError with one sentence."""
     value = value.strip()
     if not value or value.startswith("#"):
-        raise ValueError("a value is missing")
+        raise ValueError("a value is missing (what begins with # is a comment)")
     if kind is Kind.IP:
         return canonical_network(value)
     if kind is Kind.EMAIL:
         return _canonical_email(value)
-    if _REMARK.search(value) or "\n" in value or "\r" in value:
+    if _REMARK.search(value) or not value.isprintable():
         raise ValueError("a pattern holds no ' #' and no line break; a # is written as [#]")
-    compiled(value)
+    if compiled(value).search(""):
+        raise ValueError(f"{value[:60]!r} is found in every name there is: pause the desk instead")
     return value
 
 
 def _canonical_email(value: str) -> str:
-    if any(char.isspace() or not char.isprintable() for char in value):
+    if " " in value or not value.isprintable():
         raise ValueError(f"{value[:60]!r} is no e-mail address or pattern: it holds a space")
     local, at, domain = value.rpartition("@")
     if _GLOB.search(value):
-        if at and local == "*" and not _GLOB.search(domain):
-            return "@" + _ascii_domain(domain)
+        if not value.strip("*@"):
+            raise ValueError(f"{value[:60]!r} is every address there is: pause the desk instead")
+        if at and not _GLOB.search(domain):
+            value = f"{'' if local == '*' else local}@{_ascii_domain(domain)}"
         compiled(_expression(value))
-        return value.casefold()
+        return folded(value)
     if not at:
         raise ValueError(
             f"{value[:60]!r} is no e-mail address: write name@example.org, @example.org for a"
@@ -79,15 +86,16 @@ def _canonical_email(value: str) -> str:
 
 
 def _ascii_domain(domain: str) -> str:
-    folded = domain.rstrip(".").lower()
-    if not folded.isascii():
+    ascii_domain = domain.rstrip(".").lower()
+    if not ascii_domain.isascii():
+        # As the addresses that it will be compared with: there are two ways to write "ß" in ASCII.
         try:
-            folded = folded.encode("idna").decode("ascii")
-        except UnicodeError:
-            folded = ""
-    if not _DOMAIN.fullmatch(folded):
+            ascii_domain = parse_address(f"a@{ascii_domain}").domain
+        except ValueError:
+            ascii_domain = ""
+    if not _DOMAIN.fullmatch(ascii_domain):
         raise ValueError(f"{domain[:60]!r} is no domain name")
-    return folded
+    return ascii_domain
 
 
 def _expression(glob: str) -> str:
@@ -95,13 +103,15 @@ def _expression(glob: str) -> str:
     parts, position = [], 0
     while position < len(glob):
         char = glob[position]
-        end = glob.find("]", position + 2) if char == "[" else -1
+        # A bracket that stands first in a class is one of its members.
+        first = position + (3 if glob.startswith("[!", position) else 2)
+        end = glob.find("]", first) if char == "[" else -1
         if char == "*":
             parts.append(".*")
         elif char == "?":
             parts.append(".")
         elif end > 0:
-            inside = glob[position + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
+            inside = re.sub(r"[\[\]\\^]", r"\\\g<0>", glob[position + 1 : end])
             parts.append(f"[{'^' + inside[1:] if inside.startswith('!') else inside}]")
             position = end
         else:
@@ -128,17 +138,29 @@ def parse_line(kind: Kind, line: str) -> Ban | None:
     if remark is None:
         return Ban(kind, canonical(kind, line))
     value = canonical(kind, line[: remark.start()])
+    return Ban(kind, value, *_read_remark(line[remark.end() :].strip()))
+
+
+_Remark = tuple[datetime | None, str | None, datetime | None, str]  # until, by, at, reason
+
+
+def _read_remark(text: str) -> _Remark:
     until, by, at, reasons = None, None, None, []
-    for part in map(str.strip, line[remark.end() :].split(" | ")):
-        if part.startswith("until ") and until is None:
+    while text:
+        if len(text) > 1 and text[0] == text[-1] == '"':
+            reasons.append(text[1:-1])
+            break
+        part, _, text = text.partition(" | ")
+        part, text = part.strip(), text.strip()
+        if until is None and part.startswith("until "):
             until = parse_time(part[6:])
-        elif part.startswith("by @") or part.startswith("by terminal:"):
+        elif by is None and part.startswith(("by @", "by terminal:")):
             by = part[3:]
-        elif at is None and _is_time(part):
-            at = parse_time(part)
+        elif at is None and (moment := _time_or_none(part)):
+            at = moment
         elif part:
             reasons.append(part)
-    return Ban(kind, value, until, by, at, " | ".join(reasons))
+    return until, by, at, " | ".join(reasons)
 
 
 def format_line(ban: Ban) -> str:
@@ -146,14 +168,25 @@ def format_line(ban: Ban) -> str:
     parts = []
     if ban.until is not None:
         parts.append(f"until {format_time(ban.until)}")
-    if ban.by:
-        parts.append(f"by {ban.by}")
+    if by := "".join(_words(ban.by or "")):
+        parts.append(f"by {by}")
     if ban.at is not None:
         parts.append(format_time(ban.at))
-    reason = " ".join("".join(c if c.isprintable() else " " for c in ban.reason).split())
-    if reason:
-        parts.append(reason[:_LONGEST_REASON])
+    if reason := " ".join(_words(ban.reason))[:_LONGEST_REASON].rstrip():
+        parts.append(reason if _is_plain(reason) else f'"{reason}"')
     return f"{ban.value}  # {' | '.join(parts)}" if parts else ban.value
+
+
+def _words(text: str) -> list[str]:
+    """What can be printed of a text, divided by everything else."""
+    return "".join(char if char.isprintable() else " " for char in text).split()
+
+
+def _is_plain(reason: str) -> bool:
+    try:
+        return _read_remark(reason) == (None, None, None, reason)
+    except ValueError:
+        return False
 
 
 def parse_time(text: str) -> datetime:
@@ -163,27 +196,26 @@ def parse_time(text: str) -> datetime:
     """
     try:
         at = datetime.fromisoformat(text.strip())
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # overflow: another zone's first or last hours of time
         raise ValueError(
             f"{text.strip()[:40]!r} is no time: write it like 2026-12-01T00:00Z"
         ) from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def format_time(at: datetime) -> str:
-    """A time as it stands in a ban file, to the minute unless it has seconds."""
+    """A time as it stands in a ban file: to the minute, or to the second if it has any."""
     at = at.astimezone(UTC)
     return f"{at:%Y-%m-%dT%H:%MZ}" if not at.second else f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _is_time(text: str) -> bool:
+def _time_or_none(text: str) -> datetime | None:
     if not text[:1].isdigit():
-        return False
+        return None
     try:
-        parse_time(text)
+        return parse_time(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 class BanBook:
@@ -232,13 +264,16 @@ class BanBook:
     def adopt(self, kind: Kind, other: "BanBook") -> None:
         """Take everything of one kind from another book, in place of what stood here."""
         ends = {key: end for key, end in self._ends.items() if key[0] is not kind}
-        self._ends = ends | {key: end for key, end in other._ends.items() if key[0] is kind}
+        ends |= {key: end for key, end in other._ends.items() if key[0] is kind}
+        # Whoever asks in between must not be told of a ban without its end.
+        self._ends = self._ends | ends
         if kind is Kind.IP:
             self._networks = other._networks
         elif kind is Kind.NAME:
             self._names = other._names
         else:
             self._addresses, self._globs = other._addresses, other._globs
+        self._ends = ends
 
     def networks(self, address: IPAddress, now: datetime) -> list[str]:
         """The banned networks that hold an address."""
@@ -247,14 +282,13 @@ class BanBook:
     def addresses(self, address: EmailAddress, now: datetime) -> list[str]:
         """The bans that hit an e-mail address: itself, its domain or one above it, globs."""
         found = [address.key] if address.key in self._addresses else []
-        domains = {address.domain, address.key.rpartition("@")[2]}
-        for domain in domains:
+        for domain in dict.fromkeys((address.domain, address.key.rpartition("@")[2])):
             labels = domain.split(".")
             parents = ("@" + ".".join(labels[at:]) for at in range(len(labels)))
             found += [parent for parent in parents if parent in self._addresses]
         if self._globs:
-            spellings = {address.text.casefold(), address.key}
-            found += [glob for text in spellings for glob in self._globs.matching(text)]
+            for text in dict.fromkeys((folded(address.text), address.key)):
+                found += self._globs.matching(text)
         return self._living(Kind.EMAIL, dict.fromkeys(found), now)
 
     def names(self, name: str, now: datetime) -> list[str]:

@@ -18,10 +18,11 @@ def parse_name(text: str, server_name: str) -> str:
     name = text.strip()
     if name.startswith("@"):
         name = name[1:].removesuffix(f":{server_name}")
-    name = name.lower()
     if not name:
         raise ValueError("Please choose a user name.")
-    if not name.isascii() or not _NAME.fullmatch(name):
+    if name.isascii():  # some letters that are no ASCII have a small form that is (the kelvin sign)
+        name = name.lower()
+    if not _NAME.fullmatch(name):
         raise ValueError(
             "A user name begins with a letter a-z or a digit, and goes on with letters a-z,"
             " digits and . _ = -"

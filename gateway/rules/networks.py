@@ -43,8 +43,8 @@ def _read(text: str) -> tuple[int, int, int]:
         number = int.from_bytes(inet_pton(family, address), "big")
         if not slash:
             prefix = bits
-        elif length.isascii() and length.isdigit() and int(length[:4]) <= bits:
-            prefix = int(length[:4])
+        elif length.isascii() and length.isdigit() and len(length) <= 3 and int(length) <= bits:
+            prefix = int(length)
         else:
             # A netmask (255.255.255.0), or nonsense.
             prefix = ip_network(f"{address}/{length}", strict=False).prefixlen
@@ -67,10 +67,11 @@ def _not_all(prefix: int, text: str) -> int:
 
 
 def plain_address(text: str) -> IPAddress:
-    """An address, out of its IPv6 wrapping. Raises ValueError."""
+    """An address, out of its IPv6 wrapping and without its zone (`%eth0`). Raises ValueError."""
     address = ip_address(text)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address if mapped is None else mapped
+    if isinstance(address, IPv4Address):
+        return address
+    return address.ipv4_mapped or IPv6Address(int(address))
 
 
 def neighbourhood(address: IPAddress) -> IPNetwork:

@@ -1,8 +1,9 @@
 """Many regular expressions asked at once, in time linear in the text whatever they say (RE2).
 
-RE2's `Set` answers "none" both when nothing matches and when it ran out of memory, so an
-expression that always matches stands among the others: when even that one is missing, each is
-asked alone.
+RE2 makes one automaton of many expressions, a `Set`. Two traps: it refuses when they are too big
+together, so they are divided until each part fits; and it answers "none" both when nothing matches
+and when it ran out of memory, so an expression that always matches stands among the others: when
+even that one is missing, each is asked alone.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ import re2
 
 LONGEST = 500  # characters of one expression
 _MEMORY = 128 << 20  # bytes for one set: RE2's own 8 MiB do not hold 10,000 expressions
+_MEMORY_ALONE = 1 << 20  # bytes for one expression
 _CROWDED = 64  # expressions asked one by one before the set should be made anew
 
 
@@ -27,7 +29,7 @@ def compiled(expression: str) -> Any:
     if len(expression) > LONGEST:
         raise ValueError(f"a pattern has at most {LONGEST} characters")
     try:
-        return re2.compile(expression, _options(8 << 20))
+        return re2.compile(expression, _options(_MEMORY_ALONE))
     except re2.error as error:
         reason = error.args[0] if error.args else "it cannot be read"
         if isinstance(reason, bytes):
@@ -41,8 +43,9 @@ class PatternSet:
     def __init__(self) -> None:
         self._expressions: dict[str, str] = {}
         self._recent: dict[str, Any] = {}  # not in the set yet
-        # The set, and what it holds by its numbers (the first is the canary): changed together.
-        self._set: tuple[Any, list[str]] | None = None
+        # Each set with what it holds, by its numbers; changed together.
+        self._sets: list[tuple[Any, list[str]]] = []
+        self._alone: dict[str, Any] = {}  # compiled for the days when a set has no memory
 
     def add(self, label: str, expression: str) -> None:
         """Raises ValueError when the expression cannot be read."""
@@ -53,10 +56,12 @@ class PatternSet:
     def matching(self, text: str) -> list[str]:
         """The labels whose expression is found in `text`."""
         found = [label for label, each in list(self._recent.items()) if each.search(text)]
-        if self._set is not None:
-            expressions, labels = self._set
-            numbers = expressions.Match(text)
-            found += [labels[n] for n in numbers if n] if numbers else self._one_by_one(text)
+        for expressions, labels in self._sets:
+            numbers = expressions.Match(text) if expressions else None
+            if numbers:
+                found += [labels[number - 1] for number in numbers if number]
+            else:
+                found += self._one_by_one(labels, text)
         return list(dict.fromkeys(found))
 
     @property
@@ -65,26 +70,37 @@ class PatternSet:
         return len(self._recent) > max(_CROWDED, len(self._expressions) // 50)
 
     def compact(self) -> None:
-        """Put all expressions into one set; may run beside `matching` in another thread."""
+        """Put all expressions into sets; may run beside `matching` in another thread."""
         expressions = dict(self._expressions)
-        made = re2.Set.SearchSet(_options(_MEMORY))
-        made.Add("")
-        for expression in expressions.values():
-            made.Add(expression)
-        made.Compile()
-        self._set = made, ["", *expressions]
+        self._sets = _sets(list(expressions.items())) if expressions else []
         for label in expressions:
             self._recent.pop(label, None)
 
-    def _one_by_one(self, text: str) -> list[str]:
-        return [
-            label
-            for label, expression in list(self._expressions.items())
-            if compiled(expression).search(text)
-        ]
+    def _one_by_one(self, labels: list[str], text: str) -> list[str]:
+        for label in labels:
+            if label not in self._alone:
+                self._alone[label] = compiled(self._expressions[label])
+        return [label for label in labels if self._alone[label].search(text)]
 
     def __contains__(self, label: str) -> bool:
         return label in self._expressions
 
     def __len__(self) -> int:
         return len(self._expressions)
+
+
+def _sets(expressions: list[tuple[str, str]]) -> list[tuple[Any, list[str]]]:
+    """The expressions (label and text) in as few sets as hold them; None where not one does."""
+    made = re2.Set.SearchSet(_options(_MEMORY))
+    labels = [label for label, _ in expressions]
+    try:
+        made.Add("")  # the canary, number 0
+        for _, expression in expressions:
+            made.Add(expression)
+        made.Compile()
+    except re2.error:
+        if len(expressions) == 1:
+            return [(None, labels)]
+        middle = len(expressions) // 2
+        return _sets(expressions[:middle]) + _sets(expressions[middle:])
+    return [(made, labels)]

@@ -31,11 +31,12 @@ class Schedule:
     def slot(self, now: datetime) -> datetime:
         """The latest slot that has begun."""
         # croniter's get_prev leaves out the very moment asked for.
-        return _utc(croniter(self.cron, now + timedelta(microseconds=1)).get_prev(datetime))
+        start = now.astimezone(UTC) + timedelta(microseconds=1)
+        return _utc(croniter(self.cron, start).get_prev(datetime))
 
     def next(self, now: datetime) -> datetime:
         """The first slot after `now`."""
-        return _utc(croniter(self.cron, now).get_next(datetime))
+        return _utc(croniter(self.cron, now.astimezone(UTC)).get_next(datetime))
 
     def opening(self, now: datetime) -> Opening:
         """Closed when `next - downtime <= now < next`; without downtime always open."""

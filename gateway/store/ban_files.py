@@ -9,10 +9,13 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,17 +24,20 @@ from gateway.rules.bans import Ban, BanBook, Kind, format_line, parse_line
 FILES = {Kind.IP: "ips.txt", Kind.EMAIL: "emails.txt", Kind.NAME: "usernames.txt"}
 LOOK_EVERY = 0.5  # seconds between two looks at the files
 _MOST_FAULTS = 100  # kept and told of one file
+_SETTLED = 100_000_000  # nanoseconds; file systems tell times apart by some milliseconds only
 
 Report = Callable[[list[str]], Awaitable[None]]
-_Signature = tuple[int, int, int] | None  # inode, size, mtime; None: there is no file
+_Signature = tuple[int, int, int]  # inode, size, mtime
+_ABSENT = (0, 0, 0)
 
 
 @dataclass
 class _Page:
     """How far one file was read, and how it looked then."""
 
-    signature: _Signature = None
-    unfinished: _Signature = None  # when its last line was left for the next look
+    signature: _Signature | None = None  # None: look again, whatever is there
+    unfinished: _Signature | None = None  # when its last line was left for the next look
+    trouble: str = ""  # why it cannot be read now
     length: int = 0  # bytes that were read
     lines: int = 0
     digest: Any = field(default_factory=hashlib.blake2b)  # of those bytes
@@ -46,12 +52,16 @@ class BanFiles:
         self.folder = folder
         self.book = BanBook()
         self._pages = {kind: _Page() for kind in Kind}
-        self._turn = asyncio.Lock()
+        self._turn = threading.RLock()  # for one thread at a time to change the book and the pages
 
     @property
     def faults(self) -> list[str]:
-        """The lines that cannot be read: one sentence each, with file and number."""
-        return [fault for page in self._pages.values() for fault in page.faults]
+        """What cannot be read, files or lines: one sentence each, with file and number."""
+        found = []
+        for page in self._pages.values():
+            found += [page.trouble] if page.trouble else []
+            found += page.faults
+        return found
 
     def path(self, kind: Kind) -> Path:
         """The file of one kind."""
@@ -63,16 +73,11 @@ class BanFiles:
             self._take_over(kind, patient=False)
 
     async def watch(self, report: Report) -> None:
-        """Keep the book true to the files until cancelled; `report` hears of each bad line once."""
+        """Keep the book true to the files until cancelled; `report` hears of each fault once."""
         told: set[str] = set()
         while True:
-            try:
-                await self.refresh()
-            except OSError as error:
-                # What was read stays in force while the disk is away.
-                faults = [f"{error.filename}: cannot be read ({error.strerror})"]
-            else:
-                faults = self.faults
+            await self.refresh()
+            faults = self.faults
             fresh = [fault for fault in faults if fault not in told]
             told = set(faults)
             if fresh:
@@ -80,11 +85,18 @@ class BanFiles:
             await asyncio.sleep(LOOK_EVERY)
 
     async def refresh(self) -> None:
-        """Take over what changed in the files. Raises OSError when one cannot be read."""
+        """Take over what changed in the files.
+
+        A file that cannot be read is a fault, and what was read of it before stays in force.
+        """
         for kind in Kind:
-            if self._signature(kind) != self._pages[kind].signature:
-                async with self._turn:
+            try:
+                if self._signature(kind) != self._pages[kind].signature:
                     await asyncio.to_thread(self._take_over, kind)
+                self._pages[kind].trouble = ""
+            except OSError as error:
+                trouble = f"{self.path(kind)}: it cannot be read ({error.strerror or error})"
+                self._pages[kind].trouble = trouble
         if self.book.is_crowded:
             await asyncio.to_thread(self.book.compact)
 
@@ -93,70 +105,80 @@ class BanFiles:
 
         A value that is banned already, and for as long, is left as it stands.
         """
-        async with self._turn:
-            return await asyncio.to_thread(self._add, bans)
+        return await asyncio.to_thread(self._add, bans)
 
     async def remove(self, kind: Kind, value: str) -> list[Ban]:
-        """Take a value out of its file and out of force; returns its lines. Raises OSError."""
-        async with self._turn:
-            return await asyncio.to_thread(self._rewrite, kind, lambda ban: ban.value == value)
+        """Take a canonical value out of its file and out of force; returns its lines.
+
+        Raises OSError.
+        """
+        return await asyncio.to_thread(self._remove, kind, value)
 
     async def drop_expired(self, now: datetime) -> list[Ban]:
         """Take the bans whose time is over out of the files; returns them. Raises OSError."""
         gone = []
-        for kind in {kind for kind, _ in self.book.expired(now)}:
-            async with self._turn:
-                gone += await asyncio.to_thread(
-                    self._rewrite, kind, lambda ban: not ban.in_force(now)
-                )
+        for kind in dict.fromkeys(kind for kind, _ in self.book.expired(now)):
+            gone += await asyncio.to_thread(self._drop_expired, kind, now)
         return gone
 
-    async def search(self, kind: Kind | None = None, text: str = "") -> list[Ban]:
-        """The bans whose line contains `text`, in the order of the files. Raises OSError."""
-        return await asyncio.to_thread(self._search, kind, text.casefold())
+    async def search(
+        self, kind: Kind | None = None, text: str = "", most: int | None = None
+    ) -> list[Ban]:
+        """The bans whose line contains `text`, in the order of the files. Raises OSError.
 
-    def _search(self, kind: Kind | None, text: str) -> list[Ban]:
-        found = []
+        `most` ends the search when so many were found.
+        """
+        return await asyncio.to_thread(lambda: [*islice(self._search(kind, text.casefold()), most)])
+
+    def _search(self, kind: Kind | None, text: str) -> Iterator[Ban]:
         for each in Kind if kind is None else (kind,):
             for line in self._lines(each):
-                ban = _read(each, line) if text in line.casefold() else None
+                ban = (
+                    _read(each, line) if text in line.decode(errors="replace").casefold() else None
+                )
                 if ban is not None:
-                    found.append(ban)
-        return found
+                    yield ban
 
     def _signature(self, kind: Kind) -> _Signature:
         try:
-            status = self.path(kind).stat()
+            return _signature(self.path(kind).stat())
         except FileNotFoundError:
-            return None
-        return status.st_ino, status.st_size, status.st_mtime_ns
+            return _ABSENT
 
     def _take_over(self, kind: Kind, patient: bool = True) -> None:
         """Read what is new in one file. `patient`: an unfinished last line may wait for its end."""
-        signature, page = self._signature(kind), self._pages[kind]
-        if signature is None:
-            self.book.adopt(kind, BanBook())
-            self._pages[kind] = _Page()
-            return
+        with self._turn:
+            try:
+                stream = self.path(kind).open("rb")
+            except FileNotFoundError:
+                self.book.adopt(kind, BanBook())
+                self._pages[kind] = _Page(_ABSENT)
+                return
+            with stream:
+                self._read_on(kind, stream, patient)
+
+    def _read_on(self, kind: Kind, stream: BinaryIO, patient: bool) -> None:
+        signature, page = _signature(os.fstat(stream.fileno())), self._pages[kind]
         settled = not patient or page.unfinished == signature
-        with self.path(kind).open("rb") as stream:
-            appended = page.length > 0 and page.is_whole and _begins_like(stream, page)
-            book, new = BanBook(), _Page(signature)
-            if appended:
-                book = self.book
-                new = _Page(signature, None, page.length, page.lines, page.digest.copy())
-                new.faults = [*page.faults]
-            stream.seek(new.length)
-            for line in stream:
-                new.is_whole = line.endswith(b"\n")
-                if not new.is_whole and not settled:
-                    # Somebody may be writing it just now: the next look takes it, if it stays so.
-                    new.signature, new.unfinished, new.is_whole = None, signature, True
-                    break
-                new.length += len(line)
-                new.lines += 1
-                new.digest.update(line)
-                self._enter(book, kind, line, new)
+        appended = page.length > 0 and page.is_whole and _begins_like(stream, page)
+        book, new = BanBook(), _Page()
+        if appended:
+            book = self.book
+            new = _Page(None, None, "", page.length, page.lines, page.digest.copy())
+            new.faults = [*page.faults]
+        if abs(time.time_ns() - signature[2]) > _SETTLED:
+            new.signature = signature
+        stream.seek(new.length)
+        for line in stream:
+            new.is_whole = line.endswith(b"\n")
+            if not new.is_whole and not settled:
+                # Somebody may be writing it just now: the next look takes it, if it stays so.
+                new.signature, new.unfinished, new.is_whole = None, signature, True
+                break
+            new.length += len(line)
+            new.lines += 1
+            new.digest.update(line)
+            self._enter(book, kind, line, new)
         if not appended:
             book.compact()
             self.book.adopt(kind, book)
@@ -164,7 +186,7 @@ class BanFiles:
 
     def _enter(self, book: BanBook, kind: Kind, line: bytes, page: _Page) -> None:
         try:
-            ban = parse_line(kind, line.decode("utf-8-sig" if page.lines == 1 else "utf-8"))
+            ban = _parse(kind, line)
         except ValueError as error:
             what = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
             if len(page.faults) < _MOST_FAULTS:
@@ -175,31 +197,35 @@ class BanFiles:
 
     def _add(self, bans: Sequence[Ban]) -> list[Ban]:
         new: list[Ban] = []
-        with _alone_in(self.folder) as folder:
-            for kind in {ban.kind for ban in bans}:
-                if self._signature(kind) != self._pages[kind].signature:
-                    self._take_over(kind, patient=False)
-                fresh = {b.value: b for b in bans if b.kind is kind and not self.book.covers(b)}
+        with self._turn, _alone_in(self.folder):
+            for kind in dict.fromkeys(ban.kind for ban in bans):
+                self._catch_up(kind)
+                batch, fresh = BanBook(), []
+                for ban in bans:
+                    if ban.kind is kind and not self.book.covers(ban) and not batch.covers(ban):
+                        batch.add(ban)
+                        fresh.append(ban)
                 if fresh:
-                    self._append(kind, [*fresh.values()], folder)
-                    new += fresh.values()
+                    self._append(kind, fresh)
+                    new += fresh
         return new
 
-    def _append(self, kind: Kind, bans: Sequence[Ban], folder: int) -> None:
-        page = self._pages[kind]
+    def _append(self, kind: Kind, bans: Sequence[Ban]) -> None:
+        page, path = self._pages[kind], self.path(kind)
         text = "".join(f"{format_line(ban)}\n" for ban in bans).encode()
         if not page.is_whole:
             text = b"\n" + text
-        is_new = page.signature is None
-        with self.path(kind).open("ab", buffering=0) as stream:
+        with path.open("ab", buffering=0) as stream:
+            start = stream.seek(0, os.SEEK_END)
             try:
                 _write_all(stream, text)
                 os.fsync(stream.fileno())
+                if not start:
+                    _sync_folder(path.parent)
             except OSError:
-                stream.truncate(page.length)  # half a line could be another ban
+                with suppress(OSError):
+                    stream.truncate(start)  # half a line could be another ban
                 raise
-        if is_new:
-            os.fsync(folder)
         for ban in bans:
             self.book.add(ban)
         # Our own lines need not be read again; the signature tells if they are not the last.
@@ -208,46 +234,82 @@ class BanFiles:
         page.digest.update(text)
         page.is_whole = True
         signature = self._signature(kind)
-        if signature is not None and signature[1] == page.length:
+        if signature[1] == page.length:
             page.signature = signature
 
+    def _remove(self, kind: Kind, value: str) -> list[Ban]:
+        with self._turn, _alone_in(self.folder):
+            self._catch_up(kind)
+            if not self.book.holds(kind, value):
+                return []
+            return self._rewrite(kind, lambda ban: ban.value == value)
+
+    def _drop_expired(self, kind: Kind, now: datetime) -> list[Ban]:
+        with self._turn, _alone_in(self.folder):
+            return self._rewrite(kind, lambda ban: not ban.in_force(now))
+
+    def _catch_up(self, kind: Kind) -> None:
+        if self._signature(kind) != self._pages[kind].signature:
+            self._take_over(kind, patient=False)
+
     def _rewrite(self, kind: Kind, goes: Callable[[Ban], bool]) -> list[Ban]:
-        """Write the file anew without the bans that `goes` picks; comments and bad lines stay."""
-        kept, gone = [], []
-        with _alone_in(self.folder) as folder:
-            for line in self._lines(kind):
-                ban = _read(kind, line)
-                if ban is not None and goes(ban):
-                    gone.append(ban)
-                else:
-                    kept.append(line)
+        """Write the file anew without the bans that `goes` picks; all else stays as it is."""
+        path = self.path(kind).resolve()
+        temporary = path.with_name(f".{path.name}.new")
+        before, gone = None, list[Ban]()
+        try:
+            # And once more if somebody who takes no lock changed it meanwhile.
+            while before != self._signature(kind) != _ABSENT:
+                before = self._signature(kind)
+                gone = _copy_without(kind, goes, path, temporary)
             if gone:
-                path = self.path(kind)
-                temporary = path.with_name(f".{path.name}.new")
-                with temporary.open("w", encoding="utf-8", errors="surrogateescape") as stream:
-                    os.fchmod(stream.fileno(), path.stat().st_mode & 0o777)
-                    stream.writelines(f"{line}\n" for line in kept)
-                    stream.flush()
-                    os.fsync(stream.fileno())
                 temporary.replace(path)
-                os.fsync(folder)
+                _sync_folder(path.parent)
                 self._take_over(kind, patient=False)
+        finally:
+            temporary.unlink(missing_ok=True)
         return gone
 
-    def _lines(self, kind: Kind) -> Iterator[str]:
+    def _lines(self, kind: Kind) -> Iterator[bytes]:
         try:
-            with self.path(kind).open(encoding="utf-8", errors="surrogateescape") as stream:
-                for line in stream:
-                    yield line.rstrip("\r\n")
+            with self.path(kind).open("rb") as stream:
+                yield from stream
         except FileNotFoundError:
             return
 
 
-def _read(kind: Kind, line: str) -> Ban | None:
+def _signature(status: os.stat_result) -> _Signature:
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _parse(kind: Kind, line: bytes) -> Ban | None:
+    return parse_line(kind, line.decode().removeprefix("\ufeff"))
+
+
+def _read(kind: Kind, line: bytes) -> Ban | None:
     try:
-        return parse_line(kind, line.removeprefix("\ufeff"))
+        return _parse(kind, line)
     except ValueError:
         return None
+
+
+def _copy_without(kind: Kind, goes: Callable[[Ban], bool], path: Path, copy: Path) -> list[Ban]:
+    """Copy a file but for the bans that `goes` picks; returns these."""
+    gone = []
+    with path.open("rb") as old, copy.open("wb") as new:
+        status = os.fstat(old.fileno())
+        with suppress(PermissionError):  # only root may give a file to its owner
+            os.fchown(new.fileno(), status.st_uid, status.st_gid)
+        os.fchmod(new.fileno(), status.st_mode & 0o777)
+        for line in old:
+            ban = _read(kind, line)
+            if ban is not None and goes(ban):
+                gone.append(ban)
+            else:
+                new.write(line)
+        new.flush()
+        os.fsync(new.fileno())
+    return gone
 
 
 def _begins_like(stream: BinaryIO, page: _Page) -> bool:
@@ -268,12 +330,21 @@ def _write_all(stream: Any, text: bytes) -> None:
         view = view[stream.write(view) :]
 
 
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder last."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[int]:
-    """Hold the folder's lock against other processes; yields its descriptor."""
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock against other processes."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        yield
     finally:
         os.close(descriptor)

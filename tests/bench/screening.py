@@ -32,7 +32,7 @@ APPLICANTS = 5_000
 ADDED = 20  # bans added one after another at that size
 
 _ROOT = Path(__file__).parents[2]
-_SYLLABLES = "ba be bi bo da de di do fa fe ga gi ka ko la le li lo ma mi mo na no ra ri sa".split()
+_SYLLABLES = [consonant + vowel for consonant in "bdfgklmnr" for vowel in "aeio"]
 _NEW = "198.51.100."  # the networks that the running desk adds
 _REMARK = "  # by @mod:example.org | 2026-11-23T10:04Z | open proxy"
 
@@ -66,6 +66,8 @@ def _write_lists(folder: Path) -> None:
     ):
         with (folder / FILES[kind]).open("w") as stream:
             stream.writelines(f"{line}{rng.choice(('', _REMARK))}\n" for line in lines)
+            stream.flush()
+            os.fsync(stream.fileno())  # or the first ban would wait for all of them
 
 
 def _networks(rng: random.Random) -> Iterator[str]:

@@ -87,3 +87,34 @@ def test_downtime_and_overlap_exclude_each_other(tmp_path):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(ConfigError, match="cannot be read"):
         load(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("cron", "told"),
+    [
+        ("0 0 30 2 *", "must be a time that comes: no year has a day for '0 0 30 2 *'"),
+        ("0 0 31 4,6,9,11 *", "must be a time that comes"),
+        ("R 4 * * *", "must be fixed times"),
+        ("0 R(2-5) * * fri", "must be fixed times"),
+        ("every monday", "must be five cron fields"),
+        ("@daily", "must be five cron fields"),
+        ("61 0 * * *", "must be five cron fields"),
+    ],
+)
+def test_a_rotation_that_cannot_come_is_refused(tmp_path, cron, told):
+    text = WHOLE.replace(
+        "tokens: {mode: per_applicant, valid_for: 3d}",
+        f"tokens: {{mode: shared, rotation: '{cron}'}}",
+    )
+    [fault] = faults(text, tmp_path)
+    assert fault.startswith("tokens.rotation: ")
+    assert told in fault
+
+
+@pytest.mark.parametrize("cron", ["0 0 29 2 *", "30 23 * mar,apr fri", "0 0 L * *", "0 0 30 2 1"])
+def test_a_rare_rotation_is_accepted(tmp_path, cron):
+    text = WHOLE.replace(
+        "tokens: {mode: per_applicant, valid_for: 3d}",
+        f"tokens: {{mode: shared, rotation: '{cron}'}}",
+    )
+    assert parse(text, tmp_path, {}).tokens.rotation == cron
