@@ -36,9 +36,10 @@ class Token:
 
 
 class TokenSource(Protocol):
-    """Where tokens come into force. Both calls may be repeated, so a retry is safe.
+    """Where tokens come into force. Every call may be repeated, so a retry is safe.
 
-    Both raise HomeserverError when it is not certain that the wish is fulfilled.
+    All raise HomeserverError: `issue` and `revoke` when it is not certain that the wish is
+    fulfilled, `check` when they could not be.
     """
 
     async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
@@ -49,3 +50,6 @@ class TokenSource(Protocol):
 
     async def revoke(self, value: str) -> None:
         """Take a token out of force; one that is unknown is out of force already."""
+
+    async def check(self) -> None:
+        """Find out whether tokens could be issued, without changing anything."""

@@ -14,6 +14,7 @@ from yarl import URL
 
 from gateway.homeserver.homeserver import HomeserverError, Token
 from gateway.homeserver.question import Answer, ask
+from gateway.rules.tokens import new_token
 
 _TOKENS = "/_synapse/admin/v1/registration_tokens/"
 
@@ -53,6 +54,12 @@ class SynapseTokens:
         answer = await self._ask("DELETE", value)
         if answer.status != 200 and not _unknown(answer):
             raise self._refusal("revoke a token", answer)
+
+    async def check(self) -> None:
+        """Ask for a token that nobody has: only an admin is told that there is none."""
+        answer = await self._ask("GET", new_token())
+        if answer.status != 200 and not _unknown(answer):
+            raise self._refusal("answer a question about tokens", answer)
 
     async def _settle(self, value: str, wish: dict[str, Any]) -> None:
         """After a refused creation: accept the token if it is there, as wished for."""

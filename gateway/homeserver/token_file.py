@@ -44,6 +44,22 @@ class TokenFile:
 
         await asyncio.to_thread(self._replace, change)
 
+    async def check(self) -> None:
+        """Read the file, if there is one, and look whether its folder takes another."""
+        await asyncio.to_thread(self._look)
+
+    def _look(self) -> None:
+        folder = self._path.parent
+        try:
+            folder.stat()  # a missing folder; a missing file alone is none
+        except OSError as error:
+            raise self._fault(error) from error
+        self.values()
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise HomeserverError(
+                f"the token file {self._path} cannot be replaced: its folder is not ours to write"
+            )
+
     def values(self) -> tuple[str, ...]:
         """The tokens in force, newest first; none when there is no file. Raises HomeserverError."""
         try:

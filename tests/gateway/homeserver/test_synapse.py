@@ -218,3 +218,25 @@ async def test_a_redirect_gets_no_admin_token(session: aiohttp.ClientSession, se
 
     assert "302" in await refused(session, await serve(redirect))
     assert seen == []
+
+
+async def test_a_check_tells_an_admin_from_anybody_else(
+    synapse: Synapse, session: aiohttp.ClientSession, tokens: TokenSource
+) -> None:
+    await tokens.check()
+    member = await synapse.register_user("check-member", "pass-word-1")
+    for secret in (member, "rubbish"):
+        with pytest.raises(HomeserverError, match=r"homeserver\.admin_token") as caught:
+            await SynapseTokens(session, synapse.url, secret, PATIENCE).check()
+        assert secret not in str(caught.value)
+
+
+async def test_a_check_knows_a_server_of_another_kind(
+    session: aiohttp.ClientSession, serve: Serve
+) -> None:
+    async def other(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"errcode": "M_UNRECOGNIZED"}, status=404)
+
+    url = await serve(other)
+    with pytest.raises(HomeserverError, match="does not offer Synapse's admin API"):
+        await SynapseTokens(session, url, "x", PATIENCE).check()

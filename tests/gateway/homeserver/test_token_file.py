@@ -135,3 +135,26 @@ async def test_a_missing_folder_or_an_odd_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(HomeserverError, match="not ASCII"):
         await TokenFile(odd).issue(Token("one"))
     assert odd.read_bytes() == b"\xff\xfe"
+
+
+async def test_a_check_changes_nothing_and_finds_what_would_fail(path: Path) -> None:
+    await TokenFile(path).check()
+    assert list(path.parent.iterdir()) == []
+    await TokenFile(path).issue(Token("one"))
+    await TokenFile(path).check()
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(HomeserverError, match="not ASCII"):
+        await TokenFile(path).check()
+    with pytest.raises(HomeserverError, match="No such file"):
+        await TokenFile(path.parent / "absent" / "token").check()
+    with pytest.raises(HomeserverError, match="Not a directory"):
+        await TokenFile(path / "token").check()
+
+
+async def test_a_folder_that_takes_no_file_is_found(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may write everywhere, so the system's answer is played here.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(HomeserverError, match="cannot be replaced"):
+        await TokenFile(path).check()
