@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from gateway.rules.addresses import EmailAddress, address_key, folded, parse_address
+from gateway.rules.globs import expression, is_glob
 from gateway.rules.networks import IPAddress, NetworkSet, canonical_network
 from gateway.rules.patterns import PatternSet, compiled
 
@@ -45,7 +46,6 @@ class Ban:
 
 _REMARK = re.compile(r"\s+#")
 _DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*")
-_GLOB = re.compile(r"[*?\[\]]")
 _LONGEST_REASON = 300
 
 
@@ -69,12 +69,12 @@ def _canonical_email(value: str) -> str:
     if " " in value or not value.isprintable():
         raise ValueError(f"{value[:60]!r} is no e-mail address or pattern: it holds a space")
     local, at, domain = value.rpartition("@")
-    if _GLOB.search(value):
+    if is_glob(value):
         if not value.strip("*@"):
             raise ValueError(f"{value[:60]!r} is every address there is: pause the desk instead")
-        if at and not _GLOB.search(domain):
+        if at and not is_glob(domain):
             value = f"{'' if local == '*' else local}@{_ascii_domain(domain)}"
-        compiled(_expression(value))
+        compiled(expression(value))
         return folded(value)
     if not at:
         raise ValueError(
@@ -96,28 +96,6 @@ def _ascii_domain(domain: str) -> str:
     if not _DOMAIN.fullmatch(ascii_domain):
         raise ValueError(f"{domain[:60]!r} is no domain name")
     return ascii_domain
-
-
-def _expression(glob: str) -> str:
-    """The anchored expression for `*`, `?`, `[abc]` and `[!abc]`; all else is itself."""
-    parts, position = [], 0
-    while position < len(glob):
-        char = glob[position]
-        # A bracket that stands first in a class is one of its members.
-        first = position + (3 if glob.startswith("[!", position) else 2)
-        end = glob.find("]", first) if char == "[" else -1
-        if char == "*":
-            parts.append(".*")
-        elif char == "?":
-            parts.append(".")
-        elif end > 0:
-            inside = re.sub(r"[\[\]\\^]", r"\\\g<0>", glob[position + 1 : end])
-            parts.append(f"[{'^' + inside[1:] if inside.startswith('!') else inside}]")
-            position = end
-        else:
-            parts.append(re.escape(char))
-        position += 1
-    return f"^(?:{''.join(parts)})$"
 
 
 def guess_kind(value: str) -> Kind:
@@ -241,8 +219,8 @@ class BanBook:
             self._networks.add(ban.value)
         elif ban.kind is Kind.NAME:
             self._names.add(ban.value, ban.value)
-        elif _GLOB.search(ban.value):
-            self._globs.add(ban.value, _expression(ban.value))
+        elif is_glob(ban.value):
+            self._globs.add(ban.value, expression(ban.value))
         else:
             self._addresses.add(ban.value)
 

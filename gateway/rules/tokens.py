@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from croniter import croniter
 
@@ -30,22 +31,32 @@ class Schedule:
 
     def slot(self, now: datetime) -> datetime:
         """The latest slot that has begun."""
-        # croniter's get_prev leaves out the very moment asked for.
-        start = now.astimezone(UTC) + timedelta(microseconds=1)
-        return _utc(croniter(self.cron, start).get_prev(datetime))
+        return _around(self.cron, _minute(now))[0]
 
     def next(self, now: datetime) -> datetime:
         """The first slot after `now`."""
-        return _utc(croniter(self.cron, now.astimezone(UTC)).get_next(datetime))
+        return _around(self.cron, _minute(now))[1]
 
     def opening(self, now: datetime) -> Opening:
         """Closed when `next - downtime <= now < next`; without downtime always open."""
-        following = self.next(now)
         if not self.downtime:
             return Opening(True)
+        following = self.next(now)
         if following - self.downtime <= now:
             return Opening(False, following)
         return Opening(True, following - self.downtime)
+
+
+def _minute(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(second=0, microsecond=0)
+
+
+@lru_cache(maxsize=16)  # every request asks; slots begin with a minute, so each has one answer
+def _around(cron: str, minute: datetime) -> tuple[datetime, datetime]:
+    """The slot that holds a minute, and the one after it."""
+    # croniter's get_prev leaves out the very moment asked for.
+    past = croniter(cron, minute + timedelta(microseconds=1)).get_prev(datetime)
+    return _utc(past), _utc(croniter(cron, minute).get_next(datetime))
 
 
 def _utc(at: datetime) -> datetime:
