@@ -91,7 +91,9 @@ class Courier:
                 done = {task for task in under_way if task.done()}
                 under_way -= done
                 for task in done:
-                    task.result()
+                    if not task.cancelled() and (error := task.exception()):
+                        # Its mail comes back when the lease is over; the others wait for nobody.
+                        _log.error("delivery_fell", exc_info=error)
                 if len(mails) == free:
                     self._bell.set()  # there may be more
         finally:
@@ -214,13 +216,8 @@ class Courier:
     @staticmethod
     def _has_working_token(connection: Connection, registration_id: int, now: datetime) -> bool:
         """Whether an earlier mail reached him, so that only this repetition failed."""
-        registration = registrations.get(connection, registration_id)
-        return (
-            registration is not None
-            and registration.status is Status.MAILED
-            and registration.token_id is not None
-            and tokens.still_works(connection, registration.token_id, now)
-        )
+        token_id = registrations.mailed_token(connection, registration_id)
+        return token_id is not None and tokens.still_works(connection, token_id, now)
 
     async def _insist(self, record: Callable[[Connection], bool]) -> bool:
         """Write down that a mail went out, however often it takes: else it goes out again."""

@@ -5,13 +5,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     RowMapping,
     ScalarSelect,
+    Select,
     and_,
+    bindparam,
     func,
     literal,
     not_,
@@ -20,7 +25,7 @@ from sqlalchemy import (
 )
 
 from gateway.rules.limits import Limit
-from gateway.store.schema import registrations
+from gateway.store.schema import UtcDateTime, registrations
 
 
 class Status(StrEnum):
@@ -101,23 +106,47 @@ def seen(
     button twice). From elsewhere it is, whatever address is given: answering by address would
     tell a stranger who asked for the name.
     """
-    r = registrations.c
-    from_network = _count(network, now, r.network == request.network)
-    in_all = _count(all, now, r.status.in_([each for each in Status if each != Status.REFUSED]))
+    query = _seen(network is not None, all is not None, one_account_per_address)
+    values = {
+        "name": request.name,
+        "email_key": request.email_key,
+        "network": request.network,
+        "now": now,
+        "cooled_since": now - cooldown,
+    }
+    if network is not None:
+        values |= {"network_since": now - network.within, "network_most": network.count}
+    if all is not None:
+        values |= {"all_since": now - all.within, "all_most": all.count}
+    row = connection.execute(query, values).one()
+    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]))
+
+
+@cache  # building the statement anew costs more than running it
+def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -> Select[Any]:
+    r, now = registrations.c, bindparam("now", type_=UtcDateTime)
+    same_network = r.network == bindparam("network")
+    accepted = r.status.in_([each for each in Status if each != Status.REFUSED])
+    from_network = _count("network", same_network) if count_network else _NOTHING
+    in_all = _count("all", accepted) if count_all else _NOTHING
+    same_address = r.email_key == bindparam("email_key")
     held = (
         select(r.id)
         .where(
-            r.name == request.name,
+            r.name == bindparam("name"),
             r.held_until > now,
             r.status.in_(HOLDING),
-            not_(and_(r.email_key == request.email_key, r.network == request.network)),
+            not_(and_(same_address, same_network)),
         )
         .exists()
     )
     known = or_(
-        and_(r.status.in_((*KNOWN, Status.REGISTERED)), r.created_at > now - cooldown),
+        and_(
+            r.status.in_((*KNOWN, Status.REGISTERED)),
+            r.created_at > bindparam("cooled_since", type_=UtcDateTime),
+        ),
         # The button was pressed twice: the mail that is owed anyway answers both.
-        and_(r.status == Status.PENDING, r.name == request.name, r.held_until > now),
+        and_(r.status == Status.PENDING, r.name == bindparam("name"), r.held_until > now),
     )
     if one_account_per_address:
         known = or_(
@@ -125,21 +154,25 @@ def seen(
             r.status == Status.REGISTERED,
             and_(r.status.in_(KNOWN), r.held_until > now),
         )
-    address = select(r.id).where(r.email_key == request.email_key, known).exists()
-    row = connection.execute(select(from_network, in_all, held, address)).one()
-    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]))
+    address = select(r.id).where(same_address, known).exists()
+    return select(from_network, in_all, held, address)
 
 
-def _count(limit: Limit | None, now: datetime, which: ColumnElement[bool]) -> ScalarSelect[int]:
-    """How many rows are within the limit's span, counted no further than the limit."""
-    if limit is None:
-        return select(literal(0)).scalar_subquery()
+_NOTHING = select(literal(0)).scalar_subquery()
+
+
+def _count(limit: str, which: ColumnElement[bool]) -> ScalarSelect[int]:
+    """How many rows are within a limit's span, counted no further than the limit."""
     r = registrations.c
     # A row from the future was written before the clock was set back: it must not jam the desk.
     found = (
         select(r.id)
-        .where(which, r.created_at > now - limit.within, r.created_at <= now)
-        .limit(limit.count)
+        .where(
+            which,
+            r.created_at > bindparam(f"{limit}_since", type_=UtcDateTime),
+            r.created_at <= bindparam("now", type_=UtcDateTime),
+        )
+        .limit(bindparam(f"{limit}_most", type_=Integer))
         .subquery()
     )
     return select(func.count()).select_from(found).scalar_subquery()
@@ -156,15 +189,17 @@ def add(
     refusals: Sequence[Mapping[str, str]] = (),
 ) -> int:
     """Record a request with the decision on it; returns its number."""
-    added = registrations.insert().values(
-        **{name: getattr(request, name) for name in Request.__slots__},
-        status=status,
-        created_at=now,
-        held_until=held_until,
-        name_checked=name_checked,
-        refusals=json.dumps([dict(refusal) for refusal in refusals]),
-    )
-    return int(connection.execute(added.returning(registrations.c.id)).scalar_one())
+    values = {name: getattr(request, name) for name in Request.__slots__} | {
+        "status": status,
+        "created_at": now,
+        "held_until": held_until,
+        "name_checked": name_checked,
+        "refusals": json.dumps([dict(refusal) for refusal in refusals]),
+    }
+    return int(connection.execute(_ADD, values).scalar_one())
+
+
+_ADD = registrations.insert().returning(registrations.c.id)
 
 
 def mailed(connection: Connection, registration_id: int, token_id: int, now: datetime) -> None:
@@ -245,6 +280,13 @@ def mailed_with(connection: Connection, token_id: int) -> list[int]:
     r = registrations.c
     query = select(r.id).where(r.token_id == token_id, r.status == Status.MAILED).order_by(r.id)
     return list(connection.execute(query).scalars())
+
+
+def mailed_token(connection: Connection, registration_id: int) -> int | None:
+    """The token in the mail of a registration that waits for its account."""
+    r = registrations.c
+    query = select(r.token_id).where(r.id == registration_id, r.status == Status.MAILED)
+    return connection.execute(query).scalar()
 
 
 def registered(connection: Connection, registration_id: int, now: datetime) -> bool:
