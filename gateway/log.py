@@ -7,7 +7,6 @@ from typing import TextIO
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
-
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 

@@ -15,6 +15,7 @@ from gateway.homeserver.homeserver import HomeserverError, NameAvailability
 from gateway.homeserver.question import Answer, ask
 
 _TAKEN = ("M_USER_IN_USE", "M_INVALID_USERNAME", "M_EXCLUSIVE")
+_LONGEST_QUEUE = 8  # with more at a time the homeserver, or the wait for it, would suffer
 _SHORTEST_REST = 1.0  # seconds without questions after trouble
 _LONGEST_REST = 10.0
 
@@ -29,10 +30,20 @@ class Names:
         self._url = URL(url.rstrip("/") + "/_matrix/client/v3/register/available")
         self._timeout = timeout
         self._turns = asyncio.Semaphore(at_once)
+        self._asking = 0  # questions under way and in the queue
         self._rests_until = 0.0
 
     async def availability(self, name: str) -> NameAvailability:
         """FREE, TAKEN (in use, reserved, or no name for this server), else UNKNOWN."""
+        if self._asking >= _LONGEST_QUEUE:
+            return NameAvailability.UNKNOWN
+        self._asking += 1
+        try:
+            return await self._ask(name)
+        finally:
+            self._asking -= 1
+
+    async def _ask(self, name: str) -> NameAvailability:
         try:
             async with asyncio.timeout(self._timeout.total_seconds()), self._turns:
                 if time.monotonic() < self._rests_until:

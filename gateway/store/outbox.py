@@ -31,15 +31,18 @@ _COLUMNS = tuple(mails.c[name] for name in Mail.__slots__)
 
 def owe(connection: Connection, registration_id: int, domain: str, now: datetime) -> int:
     """Owe the applicant a mail, in the transaction that decides so; returns its number."""
-    added = mails.insert().values(
-        registration_id=registration_id,
-        status="queued",
-        created_at=now,
-        due_at=now,
-        attempts=0,
-        message_id=make_msgid(domain=domain),
-    )
-    return int(connection.execute(added.returning(mails.c.id)).scalar_one())
+    values = {
+        "registration_id": registration_id,
+        "status": "queued",
+        "created_at": now,
+        "due_at": now,
+        "attempts": 0,
+        "message_id": make_msgid(domain=domain),
+    }
+    return int(connection.execute(_OWE, values).scalar_one())
+
+
+_OWE = mails.insert().returning(mails.c.id)
 
 
 def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:

@@ -57,6 +57,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._common = {"server_name": server_name, "files": dict(files)}
+        self._accepted: dict[str, bytes] = {}
         self._try_out()
 
     def desk(
@@ -89,7 +90,9 @@ class Pages:
 
     def accepted(self, language: str) -> bytes:
         """The page after a request that was accepted: the same for every address."""
-        return self._render("accepted.html", language, {})
+        if language not in self._accepted:
+            self._accepted[language] = self._render("accepted.html", language, {})
+        return self._accepted[language]
 
     def problem(
         self, status: int, language: str, path: str = "/", reference: str | None = None

@@ -1,0 +1,106 @@
+"""The page and the form beside bare aiohttp, in turns, so that a noisy machine is noisy for both."""
+
+import asyncio
+import statistics
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from urllib.error import URLError
+
+from bot.demo.ports import free_port
+from tests.bench.load import Load, get, post, put_under_load
+from tests.bench.servers import porter, running
+
+ROUNDS = 5
+GETS, POSTS = 8000, 2000  # requests in one round
+CONNECTIONS = 64
+
+CONFIG = """
+server_name: bench.example
+state: state
+bans: bans
+web: {{port: {web}, trusted_proxies: [127.0.0.1]}}
+homeserver: {{kind: token_file, url: "http://127.0.0.1:{homeserver}", token_file: token}}
+smtp: {{host: 127.0.0.1, port: {smtp}, security: none, from: p@bench.example}}
+registration: {{limits: {{network: null, all: null}}}}
+"""
+
+
+def measure() -> list[tuple[str, str]]:
+    """The rows of the table. Asserts that every request was answered with 200."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running("homeserver") as homeserver,
+        running("smtp") as smtp,
+    ):
+        port = free_port()
+        config = Path(folder, "config.yaml")
+        config.write_text(CONFIG.format(web=port, homeserver=homeserver, smtp=smtp))
+        with porter(config, "gateway"):
+            page = _fetch(f"http://127.0.0.1:{port}/")
+            with running("bare", page) as bare:
+                return asyncio.run(_compare(bare, port))
+
+
+def _fetch(url: str) -> bytes:
+    request = urllib.request.Request(url, headers={"Accept": "text/html"})
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return bytes(answer.read())
+        except URLError:
+            time.sleep(0.1)
+    raise RuntimeError("the gateway did not start")
+
+
+async def _compare(bare: int, desk: int) -> list[tuple[str, str]]:
+    pages: list[tuple[Load, Load]] = []
+    forms: list[tuple[Load, Load]] = []
+    for turn in range(ROUNDS):
+        load = [get("/")] * GETS
+        pages.append(
+            (
+                await put_under_load(bare, load, CONNECTIONS),
+                await put_under_load(desk, load, CONNECTIONS),
+            )
+        )
+    for turn in range(ROUNDS):
+        load = [_applicant(turn * POSTS + number) for number in range(POSTS)]
+        forms.append(
+            (
+                await put_under_load(bare, load, CONNECTIONS),
+                await put_under_load(desk, load, CONNECTIONS),
+            )
+        )
+    for _, ours in pages + forms:
+        assert ours.statuses == {200}, f"the desk answered {sorted(ours.statuses)}"
+    return [
+        *_rows("GET /", pages, "50 %"),
+        *_rows("POST /register, accepted and durable", forms, "15 %"),
+        (
+            f"  p99 at {CONNECTIONS} connections, mails taking 200 ms each (goal: under 50 ms)",
+            f"{statistics.median(ours.p99 for _, ours in forms):.1f} ms,"
+            f" median {statistics.median(ours.median for _, ours in forms):.1f} ms",
+        ),
+    ]
+
+
+def _applicant(number: int) -> bytes:
+    ip = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return post(f"name{number}", f"mail{number}@example.net", ip)
+
+
+def _rows(title: str, rounds: list[tuple[Load, Load]], goal: str) -> list[tuple[str, str]]:
+    ratios = sorted(ours.rate / bare.rate for bare, ours in rounds)
+    rates = (
+        statistics.median(ours.rate for _, ours in rounds),
+        statistics.median(bare.rate for bare, _ in rounds),
+    )
+    return [
+        (
+            f"{title} against bare aiohttp (goal: at least {goal})",
+            f"{statistics.median(ratios):.0%} ({ratios[0]:.0%} to {ratios[-1]:.0%};"
+            f" {rates[0]:,.0f} against {rates[1]:,.0f} a second)",
+        )
+    ]
