@@ -412,7 +412,7 @@ async def test_a_poisoned_row_stops_no_other(house, post, column, value):
     poisoned = [] if column == "language" else ["n0@example.net"]
     missing = {f"n{n}@example.net" for n in range(3)} - {mail["To"] for mail in post.mails}
     assert sorted(missing) == poisoned
-    assert [cause for cause in await house.alerts()] == ["mail 1"] * len(poisoned)
+    assert list(await house.alerts()) == ["mail 1"] * len(poisoned)
 
 
 async def test_an_unexpected_fault_is_tried_again_and_stops_no_other(house, post, monkeypatch):
