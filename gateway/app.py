@@ -1,6 +1,7 @@
 """The composition root: the settings become one desk, and the desk runs."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -135,6 +136,8 @@ def _bind(
     homeserver, schedule = settings.homeserver, _schedule(settings)
     hours = Hours(database, schedule, clock)
     names = Names(session, homeserver.url, homeserver.timeout)
+    # A crowd of applicants must not keep the background's questions out.
+    patient_names = Names(session, homeserver.url, homeserver.timeout, at_once=1)
     bell = asyncio.Event()  # rung when a mail is owed
     rotation = Rotation(
         settings=settings,
@@ -157,7 +160,7 @@ def _bind(
         settings=settings,
         database=database,
         bans=bans,
-        names=names,
+        names=patient_names,
         rotation=rotation,
         composer=composer,
         mailer=mailer,
@@ -166,7 +169,7 @@ def _bind(
     )
     accounts = AccountWatcher(
         database=database,
-        names=names,
+        names=patient_names,
         # As long as a token may work, and the watcher may be late.
         watched_for=max(settings.registration.name_hold, settings.tokens.valid_for)
         + timedelta(days=1),
@@ -246,8 +249,9 @@ def _mailer(settings: Settings) -> Mailer:
             connections=smtp.connections,
             ca_file=smtp.ca_file,
         )
-    except OSError as error:  # ssl's own errors are OSErrors without a file's name
-        reason = error.strerror if error.errno else "it holds no certificate"
+    except OSError as error:  # also ssl's own, which name neither the file nor, plainly, the fault
+        is_garbled = isinstance(error, ssl.SSLError)
+        reason = "it holds no certificate" if is_garbled else error.strerror
         raise ConfigError([f"smtp.ca_file: {smtp.ca_file} cannot be used ({reason})"]) from None
 
 

@@ -99,11 +99,18 @@ class Database:
         self._engine.dispose()
 
     def backup(self, target: Path) -> None:
-        """Copy a consistent snapshot to `target`, also while other processes write."""
+        """Copy a consistent snapshot to `target`, also while other processes write.
+
+        Raises sqlite3.Error, also when the finished copy is found to be damaged.
+        """
         source = sqlite3.connect(self.path)
         copy = sqlite3.connect(target)
         try:
             source.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")  # whole in one file, without a log beside it
+            found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
         finally:
             copy.close()
             source.close()
@@ -127,16 +134,18 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+                # Savepoints go straight to the driver: there are two for each unit.
+                driver: Any = connection.connection.dbapi_connection
                 for unit in units:
-                    connection.exec_driver_sql("SAVEPOINT unit")
+                    driver.execute("SAVEPOINT unit")
                     try:
                         result = unit[0](connection)
                     except Exception as error:
-                        connection.exec_driver_sql("ROLLBACK TO unit")
+                        driver.execute("ROLLBACK TO unit")
                         outcomes.append((unit, None, error))
                     else:
                         outcomes.append((unit, result, None))
-                    connection.exec_driver_sql("RELEASE unit")
+                    driver.execute("RELEASE unit")
                 connection.commit()
         except Exception as error:
             outcomes = [(unit, None, error) for unit in units]

@@ -1,6 +1,6 @@
 """Facts: single values that outlive a process, such as the moderators' pause."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
 from gateway.store.schema import facts
@@ -14,7 +14,10 @@ def note(connection: Connection, key: str, value: str) -> None:
 
 def recall(connection: Connection, key: str) -> str | None:
     """What is kept under `key`."""
-    return connection.execute(select(facts.c.value).where(facts.c.key == key)).scalar()
+    return connection.execute(_RECALL, {"key": key}).scalar()
+
+
+_RECALL = select(facts.c.value).where(facts.c.key == bindparam("key"))
 
 
 def forget(connection: Connection, key: str) -> bool:
