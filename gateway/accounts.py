@@ -63,7 +63,7 @@ class AccountWatcher:
             lambda c: registrations.awaiting_account(c, since, _MOST)
         )
         if not waiting or not await self._database.write(
-            lambda c: leases.take(c, "accounts", self._holder, now, _LEASE)
+            lambda c: leases.take(c, "accounts", self._holder, self._clock(), _LEASE)
         ):
             return
         waiting.sort(key=lambda each: (each.id <= self._after, each.id))

@@ -113,11 +113,10 @@ class Courier:
 
     async def claim(self, most: int) -> list[Mail]:
         """Lease due mails."""
-        now = self._clock()
         # A look first: an idle desk need not write to the disk each second.
         if not (await self._database.read(outbox.depth))[0]:
             return []
-        return await self._database.write(lambda c: outbox.claim(c, most, now))
+        return await self._database.write(lambda c: outbox.claim(c, most, self._clock()))
 
     async def deliver(self, mail: Mail) -> None:
         """One attempt at one mail, and the record of how it ended."""

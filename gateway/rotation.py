@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 _GLANCE = 1.0  # seconds between two looks
 _LONGEST_PAUSE = 60.0  # seconds between two attempts while the homeserver is away
 _LEASE = timedelta(minutes=2)  # longer than one rotation takes
-_LEASE_TRIES, _LEASE_PAUSE = 50, 0.1  # how often, and seconds between, while another rotates
+_TRIES, _TRY_PAUSE = 50, 0.1  # how often, and seconds between, while another one rotates
 _AT_ONCE = 4  # revocations under way
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # the slot of a shared token that never rotates
 
@@ -72,13 +72,7 @@ class Rotation:
     async def token_for(self, registration_id: int) -> IssuedToken:
         """The token for one applicant's mail, in force. Raises HomeserverError."""
         if self._shared:
-            current, unfinished = await self._database.read(
-                lambda c: (tokens.current_shared(c), tokens.unfinished_shared(c))
-            )
-            # Without an overlap the present one may be out of force by now.
-            if current is None or (unfinished is not None and not self._overlap):
-                raise HomeserverError("the shared token is not in force yet")
-            return current
+            return await self._shared_token()
         now = self._clock()
         token = await self._database.write(
             lambda c: tokens.prepare_own(
@@ -90,6 +84,18 @@ class Rotation:
             if not await self._database.write(lambda c: self._record_issue(c, token)):
                 raise HomeserverError("the token was withdrawn before it was in force")
         return token
+
+    async def _shared_token(self) -> IssuedToken:
+        for _ in range(_TRIES):
+            current, unfinished = await self._database.read(
+                lambda c: (tokens.current_shared(c), tokens.unfinished_shared(c))
+            )
+            # Without an overlap the present one may be out of force by now.
+            if current is not None and (unfinished is None or self._overlap):
+                return current
+            # A rotation is under way, or the desk has just started: it takes a moment.
+            await asyncio.sleep(_TRY_PAUSE)
+        raise HomeserverError("the shared token is not in force yet")
 
     def _record_issue(self, connection: Connection, token: IssuedToken) -> bool:
         now = self._clock()
@@ -210,21 +216,20 @@ class Rotation:
 
     async def _replace_soon(self) -> None:
         """Try for a moment to put a prepared token into force; else a later look does it."""
-        for _ in range(_LEASE_TRIES):
+        for _ in range(_TRIES):
             try:
                 if await self._replace():
                     return
             except (HomeserverError, SQLAlchemyError) as error:
                 _log.warning("token_not_replaced_yet", reason=_reason(error))
                 return
-            await asyncio.sleep(_LEASE_PAUSE)
+            await asyncio.sleep(_TRY_PAUSE)
 
     async def _replace(self) -> bool:
         """Put the shared token that is due into force; False when another process is at it."""
         async with self._turn:
-            now = self._clock()
             if not await self._database.write(
-                lambda c: leases.take(c, "rotation", self._holder, now, _LEASE)
+                lambda c: leases.take(c, "rotation", self._holder, self._clock(), _LEASE)
             ):
                 return False
             try:

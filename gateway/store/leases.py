@@ -6,12 +6,14 @@ from sqlalchemy import Connection, or_, select
 
 from gateway.store.schema import leases
 
+_WAIT = timedelta(minutes=1)  # how old a caller's `now` may be: he waited for the other's commit
+
 
 def take(connection: Connection, job: str, holder: str, now: datetime, span: timedelta) -> bool:
     """Take or prolong the lease on `job`; False while somebody else holds it.
 
-    A lease that ends more than `span` ahead was written before the clock was set back: it counts
-    as ended, so that a backward jump cannot jam a job.
+    A lease that ends much more than `span` ahead was written before the clock was set back: it
+    counts as ended, so that a backward jump cannot jam a job.
     """
     standing = connection.execute(select(leases.c.holder).where(leases.c.job == job)).scalar()
     if standing is None:
@@ -24,7 +26,7 @@ def take(connection: Connection, job: str, holder: str, now: datetime, span: tim
             or_(
                 leases.c.holder == holder,
                 leases.c.until <= now,
-                leases.c.until > now + span,
+                leases.c.until > now + span + _WAIT,
             ),
         )
         .values(holder=holder, until=now + span)

@@ -59,7 +59,8 @@ def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
             or_(
                 mails.c.leased_until.is_(None),
                 mails.c.leased_until <= now,
-                mails.c.leased_until > now + LEASE,
+                # Not `LEASE` alone: the caller's `now` is older than that of whom he waited for.
+                mails.c.leased_until > now + 2 * LEASE,
             ),
         )
         .order_by(mails.c.due_at)

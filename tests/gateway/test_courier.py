@@ -197,6 +197,17 @@ async def test_a_process_that_died_gives_its_mails_back_when_the_lease_is_over(
     assert len(post.mails) == 3
 
 
+async def test_what_another_process_leased_a_moment_later_is_not_taken_from_it(
+    house, open_house, post
+):
+    """Of two that claim at once, the second waits for the first with an older time in hand."""
+    await apply_many(house, 3)
+    other = await open_house(source=house.source)
+    assert len(await house.courier.claim(10)) == 3
+    house.clock.turn(seconds=-10)
+    assert await other.courier.claim(10) == []
+
+
 async def test_a_clock_set_back_does_not_jam_the_outbox(house, post):
     post.answers.append("451 busy")
     await apply_many(house, 2)
