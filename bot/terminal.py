@@ -1,21 +1,20 @@
 """The `porter` command: runs the desk, looks after it, and gives the moderators' commands."""
 
-import asyncio
 import getpass
-import signal
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
 
 import click
 
 from bot.commands.table import table
 from bot.console import Console
+from bot.operator import COMMANDS
+from bot.process import run as run_to_end
+from bot.process import settings_of
 from bot.service import serve
 from gateway import log
 from gateway.app import open_desk
-from gateway.config import ConfigError, Settings, load
+from gateway.config import Settings
 from gateway.store.audit import Author
 
 _CONFIG = click.Path(path_type=Path)
@@ -39,7 +38,7 @@ def _moderators(name: str) -> click.Command:
 
     def call(words: tuple[str, ...]) -> None:
         context = click.get_current_context()
-        sys.exit(_run(_carry_out(_settings(context), [name, *words])))
+        sys.exit(run_to_end(_carry_out(settings_of(context), [name, *words])))
 
     return click.Command(
         name,
@@ -98,6 +97,10 @@ def bot(context: click.Context) -> None:
     _serve(context, gateway=False, bot=True)
 
 
+for command in COMMANDS:
+    main.add_command(command)
+
+
 @main.command()
 @click.option("--tour", is_flag=True, help="End after the tour: status 0, or 1 when it failed.")
 @click.pass_context
@@ -110,7 +113,7 @@ def demo(context: click.Context, tour: bool) -> None:
             f"The demo needs {error.name}: pip install 'matrix-porter[demo]'"
         ) from None
     try:
-        sys.exit(_run(Demo(context.obj, _say).run(tour_only=tour)))
+        sys.exit(run_to_end(Demo(context.obj, _say).run(tour_only=tour)))
     except DemoError as error:
         raise click.ClickException(str(error)) from None
 
@@ -122,38 +125,8 @@ def _say(text: str) -> None:
 
 def _serve(context: click.Context, *, gateway: bool, bot: bool) -> None:
     log.configure()
-    settings = _settings(context)
+    settings = settings_of(context)
     if bot and settings.bot is None and gateway:
         bot = False
         click.echo("bot: not configured, so the gateway runs alone.", err=True)
-    _run(serve(settings, gateway=gateway, bot=bot))
-
-
-def _settings(context: click.Context) -> Settings:
-    try:
-        return load(context.find_root().params["config"])
-    except ConfigError as error:
-        raise _faulty(error) from None
-
-
-def _faulty(error: ConfigError) -> click.ClickException:
-    return click.ClickException("the configuration cannot be used:\n  " + "\n  ".join(error.faults))
-
-
-def _run(work: Coroutine[Any, Any, Any]) -> int:
-    """Run to the end, or until the terminal or the service manager says stop."""
-
-    async def until_stopped() -> int:
-        task = asyncio.ensure_future(work)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        try:
-            return int(await task or 0)
-        except asyncio.CancelledError:
-            return 0
-
-    try:
-        return asyncio.run(until_stopped())
-    except ConfigError as error:
-        raise _faulty(error) from None
+    run_to_end(serve(settings, gateway=gateway, bot=bot))

@@ -1,0 +1,137 @@
+"""The check: everything that keeps the desk from its work, found at once, one sentence each.
+
+It begins with the path of the setting at fault and ends with what would be right. What is asked
+over the network is asked side by side and within ten seconds or so. Nothing is changed or created,
+but for the bot's log-in, which its first run goes on with.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+from pathlib import Path
+
+import yaml
+
+from bot.finding import Finding
+from bot.surroundings import ask_around
+from gateway import app
+from gateway.config import ConfigError, Settings, Web, load
+from gateway.store.ban_files import BanFiles
+from gateway.web.pages import Pages
+from gateway.web.shelf import Shelf
+
+
+async def check(config: Path) -> list[Finding]:
+    """Everything found about a configuration and what surrounds it."""
+    try:
+        settings = load(config)
+    except ConfigError as error:
+        faults = [Finding(fault) for fault in error.faults]
+        return faults + await asyncio.to_thread(_check_the_rest, config)
+    state = _check_state(settings.state)
+    found = [
+        *state,
+        *await asyncio.to_thread(_check_bans, settings.bans),
+        *_check_pages(settings),
+        *await _check_port(settings.web),
+    ]
+    return found + await ask_around(settings, may_log_in=not state)
+
+
+def _check_the_rest(config: Path) -> list[Finding]:
+    """What can be known while the configuration as a whole cannot be used."""
+    try:
+        data = yaml.safe_load(config.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return []
+    found: list[Finding] = []
+    for key, look in (("state", _check_state), ("bans", _check_bans)):
+        value = data.get(key) if isinstance(data, dict) else None
+        if isinstance(value, str) and value:
+            found += look(config.resolve().parent / value)
+    return found
+
+
+def _check_state(folder: Path) -> list[Finding]:
+    found = _check_folder("state", folder)
+    database = folder / "porter.db"
+    try:
+        with database.open("rb") as stream:
+            head = stream.read(16)
+    except (FileNotFoundError, NotADirectoryError):
+        return found
+    except OSError as error:
+        return [*found, Finding(f"state: {database} cannot be read ({error.strerror})")]
+    if head and head != b"SQLite format 3\0":
+        found.append(Finding(f"state: {database} is no database; put a backup in its place"))
+    elif not os.access(database, os.W_OK):
+        found.append(Finding(f"state: {database} cannot be written; give it to Porter's user"))
+    return found
+
+
+def _check_folder(key: str, folder: Path) -> list[Finding]:
+    """Whether a folder can be written, or made where it is missing."""
+    try:
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+    except OSError as error:
+        return [Finding(f"{key}: {folder} cannot be reached ({error.strerror})")]
+    if not there.is_dir():
+        return [Finding(f"{key}: {there} is a file; a folder belongs there")]
+    if not os.access(there, os.W_OK | os.X_OK):
+        return [Finding(f"{key}: {there} cannot be written; give it to Porter's user")]
+    return []
+
+
+def _check_bans(folder: Path) -> list[Finding]:
+    found = _check_folder("bans", folder)
+    files = BanFiles(folder)
+    try:
+        files.load()
+    except NotADirectoryError:
+        return found
+    except OSError as error:
+        found.append(Finding(f"bans: {error.filename} cannot be read ({error.strerror})"))
+    return found + [Finding(f"bans: {fault}") for fault in files.faults]
+
+
+def _check_pages(settings: Settings) -> list[Finding]:
+    web, found = settings.web, []
+    for logo, favicon in ((web.logo, None), (None, web.favicon)):
+        try:
+            Shelf(logo, favicon)
+        except ValueError as error:
+            found.append(Finding(str(error)))
+    try:
+        Pages(server_name=settings.server_name, files=Shelf().names, templates=web.templates)
+    except ValueError as error:
+        found.append(Finding(f"web.templates: {error}"))
+    try:
+        app._composer(settings)
+    except ConfigError as error:
+        found += map(Finding, error.faults)
+    return found
+
+
+async def _check_port(web: Web) -> list[Finding]:
+    loop = asyncio.get_running_loop()
+    try:
+        places = await loop.getaddrinfo(web.host or None, web.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return [Finding(f"web.host: {web.host!r} is no address of this machine ({error.strerror})")]
+    for family, kind, protocol, _, address in places:
+        with socket.socket(family, kind, protocol) as probe:
+            # As the server itself does: a port whose last connections fade away is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                where = f"{web.host} port {web.port}"
+                if error.errno == errno.EADDRINUSE:
+                    text = f"web.port: {where} is taken; if not by Porter itself, choose another"
+                    return [Finding(text, is_warning=True)]
+                reason = error.strerror
+                return [Finding(f"web.port: cannot listen on {where} ({reason}); choose another")]
+    return []

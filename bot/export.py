@@ -1,0 +1,102 @@
+"""The export: every registration as CSV or JSON, written as it is read, however many there are.
+
+Times are ISO 8601 in UTC. In CSV a text that a spreadsheet would take for a formula gets a quote
+before it: applicants choose their names and addresses.
+"""
+
+import csv
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+from gateway.store.registrations import Registration
+
+COLUMNS = (
+    "id",
+    "created_at",
+    "status",
+    "name",
+    "email",
+    "email_key",
+    "ip",
+    "network",
+    "language",
+    "refusals",
+    "held_until",
+    "mailed_at",
+    "registered_at",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def write_csv(registrations: Iterable[Registration], stream: TextIO) -> int:
+    """One line each below a line of titles; returns how many."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    for registration in registrations:
+        count += 1
+        # Of a refusal the code alone: its detail repeats what stands in the other columns.
+        codes = " ".join(refusal["code"] for refusal in registration.refusals)
+        row = _values(registration) | {"refusals": codes}
+        writer.writerow(["" if value is None else _harmless(value) for value in row.values()])
+    return count
+
+
+def write_json(registrations: Iterable[Registration], stream: TextIO) -> int:
+    """A list of objects, one a line; returns how many."""
+    count = 0
+    stream.write("[")
+    for registration in registrations:
+        stream.write(",\n" if count else "\n")
+        count += 1
+        json.dump(_values(registration), stream, ensure_ascii=False)
+    stream.write("\n]\n")
+    return count
+
+
+FORMATS: dict[str, Callable[[Iterable[Registration], TextIO], int]] = {
+    "csv": write_csv,
+    "json": write_json,
+}
+
+
+def _values(registration: Registration) -> dict[str, Any]:
+    return {name: _plain(getattr(registration, name)) for name in COLUMNS}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, tuple):
+        return [dict(each) for each in value]
+    return value
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[TextIO]:
+    """A new text file that only its owner reads; it gets its name when all is written.
+
+    Raises OSError, a FileExistsError when there is one of that name.
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(17, "it is there already, and nothing is overwritten", str(path))
+    draft = path.with_name(f".{path.name}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            os.fchmod(descriptor, 0o600)
+            yield stream
+            stream.flush()
+            os.fsync(descriptor)
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,155 @@
+"""The operator's commands beside running the desk: check, import, export, backup."""
+
+import asyncio
+import getpass
+import io
+import logging
+import sys
+import threading
+from itertools import takewhile
+from pathlib import Path
+from typing import TextIO
+
+import click
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.answers import visible
+from bot.backup import NOT_IN_IT, BackupError, back_up
+from bot.check import check as find_faults
+from bot.export import FORMATS, new_file
+from bot.legacy import make_plan
+from bot.legacy_takeover import carry_out
+from bot.process import settings_of
+from gateway import log
+from gateway.config import Settings
+from gateway.homeserver.homeserver import HomeserverError
+from gateway.store import registrations
+from gateway.store.audit import Author
+from gateway.store.database import Database, complaint
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Find everything that is wrong, in the configuration and around it."""
+    log.configure(level=logging.CRITICAL)  # what the log would say is among the findings
+    config = context.find_root().params["config"]
+    found = asyncio.run(find_faults(config))
+    for finding in found:
+        click.echo(visible(str(finding)))
+    faults = sum(not finding.is_warning for finding in found)
+    if faults:
+        click.echo(f"{faults} {'fault' if faults == 1 else 'faults'} to mend.")
+        sys.exit(1)
+    click.echo(f"ready: {config} and everything that it names can be used.")
+
+
+@click.command("import")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--yes", is_flag=True, help="Do not ask before it is done.")
+@click.pass_context
+def import_(context: click.Context, folder: Path, yes: bool) -> None:
+    """Bring over the older installation in FOLDER.
+
+    Its configuration, ban lists, registrations and token. Shows what it will do, and asks. It may
+    be repeated: what is here already is left alone.
+    """
+    config: Path = context.find_root().params["config"]
+    settings = settings_of(context) if config.exists() else None
+    try:
+        plan = asyncio.run(make_plan(folder, config, settings))
+        for line in plan.faults or plan.lines():
+            click.echo(visible(line))
+        if plan.faults:
+            raise click.ClickException("Nothing was imported: mend or remove these files first.")
+        if plan.is_empty:
+            click.echo("Nothing new.")
+            return
+        if not yes:
+            click.confirm("Import this?", abort=True)
+        asyncio.run(carry_out(plan, Author(f"terminal:{getpass.getuser()}")))
+    except (OSError, HomeserverError, SQLAlchemyError) as error:
+        raise click.ClickException(
+            f"{_reason(error)}. What is missing can be imported again."
+        ) from None
+    click.echo("Done.")
+
+
+@click.group()
+def export() -> None:
+    """Write out what the desk keeps."""
+
+
+@export.command("registrations")
+@click.option("--format", "form", type=click.Choice([*FORMATS]), required=True)
+@click.option("--output", type=_FILE, help="A new file instead of standard output.")
+@click.pass_context
+def export_registrations(context: click.Context, form: str, output: Path | None) -> None:
+    """Every registration, oldest first."""
+    settings = settings_of(context)
+    try:
+        if output is None:
+            # Its own encoding, and line breaks as they are: the same bytes wherever they go.
+            shown = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+            try:
+                asyncio.run(_write_out(settings, form, shown))
+            finally:
+                shown.detach()
+            return
+        with new_file(output) as stream:
+            count = asyncio.run(_write_out(settings, form, stream))
+    except BrokenPipeError:
+        raise  # whoever reads has enough
+    except (OSError, SQLAlchemyError) as error:
+        raise click.ClickException(f"Nothing was exported: {_reason(error)}.") from None
+    click.echo(f"{output}: {count} registrations.")
+
+
+async def _write_out(settings: Settings, form: str, stream: TextIO) -> int:
+    database = _database(settings)
+    stopped = threading.Event()
+
+    def write(connection: Connection) -> int:
+        rows = registrations.every(connection)
+        return FORMATS[form](takewhile(lambda _: not stopped.is_set(), rows), stream)
+
+    try:
+        await asyncio.to_thread(database.open)
+        return await database.read(write)
+    finally:
+        stopped.set()  # Ctrl-C need not wait for the last row
+        await database.close()
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.pass_context
+def backup(context: click.Context, file: Path) -> None:
+    """Copy the database to a new FILE, also while the desk runs."""
+    database = _database(settings_of(context))
+    try:
+        size = back_up(database, file)
+    except BackupError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{file}: {size} bytes, checked.\n{NOT_IN_IT}")
+
+
+def _database(settings: Settings) -> Database:
+    path = settings.state / "porter.db"
+    if not path.is_file():
+        raise click.ClickException(f"There is no database {path} yet; it is made by the first run.")
+    return Database(path)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SQLAlchemyError):
+        return f"the database cannot be used ({complaint(error)})"
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+COMMANDS: tuple[click.Command, ...] = (check, import_, export, backup)

@@ -1,0 +1,42 @@
+"""One run of `porter`: its settings, and its orderly end."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+
+from gateway.config import ConfigError, Settings, load
+
+
+def settings_of(context: click.Context) -> Settings:
+    """The settings from the file that the command line names. Raises click.ClickException."""
+    try:
+        return load(context.find_root().params["config"])
+    except ConfigError as error:
+        raise faulty(error) from None
+
+
+def faulty(error: ConfigError) -> click.ClickException:
+    """Every fault of a configuration, as the terminal says them."""
+    return click.ClickException("the configuration cannot be used:\n  " + "\n  ".join(error.faults))
+
+
+def run(work: Coroutine[Any, Any, Any]) -> int:
+    """Run to the end, or until the terminal or the service manager says stop."""
+
+    async def until_stopped() -> int:
+        task = asyncio.ensure_future(work)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, task.cancel)
+        try:
+            return int(await task or 0)
+        except asyncio.CancelledError:
+            return 0
+
+    try:
+        return asyncio.run(until_stopped())
+    except ConfigError as error:
+        raise faulty(error) from None
