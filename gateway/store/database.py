@@ -118,7 +118,6 @@ class Database:
     def _drain(self) -> None:
         while True:
             batch = [self._queue.get()]
-            import time; time.sleep(0.002)
             while len(batch) < _BATCH and batch[-1] is not None:
                 try:
                     batch.append(self._queue.get_nowait())
