@@ -4,10 +4,11 @@ It is complete and checked before it gets its name, so whatever has that name is
 """
 
 import os
-import sqlite3
 from pathlib import Path
 
-from gateway.store.database import Database
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.store.database import Database, complaint
 
 NOT_IN_IT = (
     "Not in it: the bot's keys (the folder bot of the state folder), the ban files, the token"
@@ -44,8 +45,8 @@ def back_up(database: Database, target: Path) -> int:
         draft.rename(target)
         _synced(target.parent)
         return target.stat().st_size
-    except sqlite3.Error as error:
-        raise BackupError(f"The database cannot be copied: {error}.") from None
+    except SQLAlchemyError as error:
+        raise BackupError(f"The database cannot be copied ({complaint(error)}).") from None
     except OSError as error:
         raise BackupError(f"{target} cannot be written ({error.strerror}).") from None
     finally:

@@ -101,7 +101,7 @@ class Database:
     def backup(self, target: Path) -> None:
         """Copy a consistent snapshot to `target`, also while other processes write.
 
-        Raises sqlite3.Error, also when the finished copy is found to be damaged.
+        Raises SQLAlchemyError, also when the finished copy is found to be damaged.
         """
         source = sqlite3.connect(self.path)
         copy = sqlite3.connect(target)
@@ -109,11 +109,13 @@ class Database:
             source.backup(copy)
             copy.execute("PRAGMA journal_mode=DELETE")  # whole in one file, without a log beside it
             found = copy.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(f"the copy is damaged: {found}")
+        except sqlite3.Error as error:
+            raise SQLAlchemyError(str(error)) from error
         finally:
             copy.close()
             source.close()
+        if found != "ok":
+            raise SQLAlchemyError(f"the copy is damaged: {found}")
 
     def _drain(self) -> None:
         while True:
