@@ -15,7 +15,7 @@ from gateway.homeserver.homeserver import HomeserverError, NameAvailability
 from gateway.homeserver.question import Answer, ask
 
 _TAKEN = ("M_USER_IN_USE", "M_INVALID_USERNAME", "M_EXCLUSIVE")
-_LONGEST_QUEUE = 8  # with more at a time the homeserver, or the wait for it, would suffer
+_LONGEST_QUEUE = 4  # with more at a time the homeserver, or the wait for it, would suffer
 _SHORTEST_REST = 1.0  # seconds without questions after trouble
 _LONGEST_REST = 10.0
 

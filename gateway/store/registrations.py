@@ -1,7 +1,7 @@
 """Registrations: every request that was heard, also the refused ones, and what became of it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -126,7 +126,7 @@ def seen(
 def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -> Select[Any]:
     r, now = registrations.c, bindparam("now", type_=UtcDateTime)
     same_network = r.network == bindparam("network")
-    accepted = r.status.in_([each for each in Status if each != Status.REFUSED])
+    accepted = _is_one_of([each for each in Status if each != Status.REFUSED])
     from_network = _count("network", same_network) if count_network else _NOTHING
     in_all = _count("all", accepted) if count_all else _NOTHING
     same_address = r.email_key == bindparam("email_key")
@@ -135,14 +135,14 @@ def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -
         .where(
             r.name == bindparam("name"),
             r.held_until > now,
-            r.status.in_(HOLDING),
+            _is_one_of(HOLDING),
             not_(and_(same_address, same_network)),
         )
         .exists()
     )
     known = or_(
         and_(
-            r.status.in_((*KNOWN, Status.REGISTERED)),
+            _is_one_of((*KNOWN, Status.REGISTERED)),
             r.created_at > bindparam("cooled_since", type_=UtcDateTime),
         ),
         # The button was pressed twice: the mail that is owed anyway answers both.
@@ -152,7 +152,7 @@ def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -
         known = or_(
             known,
             r.status == Status.REGISTERED,
-            and_(r.status.in_(KNOWN), r.held_until > now),
+            and_(_is_one_of(KNOWN), r.held_until > now),
         )
     address = select(r.id).where(same_address, known).exists()
     return select(from_network, in_all, held, address)
@@ -176,6 +176,11 @@ def _count(limit: str, which: ColumnElement[bool]) -> ScalarSelect[int]:
         .subquery()
     )
     return select(func.count()).select_from(found).scalar_subquery()
+
+
+def _is_one_of(statuses: Iterable[Status]) -> ColumnElement[bool]:
+    # Like IN, which SQLAlchemy would write out anew at each execution.
+    return or_(*(registrations.c.status == each.value for each in statuses))
 
 
 def add(
