@@ -35,7 +35,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def write_csv(registrations: Iterable[Registration], stream: TextIO) -> int:
     """One line each below a line of titles; returns how many."""
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream)  # its \r\n also makes it quote a cell with a lone \r
     writer.writerow(COLUMNS)
     count = 0
     for registration in registrations:
