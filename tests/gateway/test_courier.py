@@ -203,6 +203,7 @@ async def test_what_another_process_leased_a_moment_later_is_not_taken_from_it(
     """Of two that claim at once, the second waits for the first with an older time in hand."""
     await apply_many(house, 3)
     other = await open_house(source=house.source)
+    house.clock.turn(seconds=10)
     assert len(await house.courier.claim(10)) == 3
     house.clock.turn(seconds=-10)
     assert await other.courier.claim(10) == []

@@ -53,6 +53,14 @@ async def test_a_pause_without_an_end_lasts_until_somebody_resumes(house):
     assert [action for _, action, _ in await house.audited()] == ["pause", "resume"]
 
 
+async def test_whoever_pauses_sees_it_at_once(house):
+    assert (await house.hours.opening()).is_open
+    await house.hours.pause(MOD, None)
+    assert not (await house.hours.opening()).is_open
+    await house.hours.resume(MOD)
+    assert (await house.hours.opening()).is_open
+
+
 async def test_the_later_pause_counts(house):
     await house.hours.pause(MOD, None, "first")
     await house.hours.pause(MOD, timedelta(hours=1), "second")

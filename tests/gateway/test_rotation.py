@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.token_file import TokenFile
@@ -249,6 +249,9 @@ async def test_no_token_stands_in_what_is_told(shared, monkeypatch, capsys):
             "CREATE TRIGGER jam BEFORE INSERT ON tokens BEGIN SELECT RAISE(ABORT, 'jammed'); END"
         )
     )
+    with pytest.raises(IntegrityError) as failure:
+        await shared.rotation.look()
+    assert "hush" not in str(failure.value)
     running = asyncio.create_task(shared.rotation.run())
 
     async def told() -> bool:
@@ -534,6 +537,18 @@ async def test_a_desk_that_gave_out_shared_tokens_before_lets_them_end(shared, o
     house = await open_house(source=shared.source)
     await house.rotation.look()
     assert list(house.source.in_force) == [old]
+    house.clock.turn(days=7)
+    await house.rotation.look()
+    assert house.source.in_force == {}
+
+
+async def test_a_shared_token_that_a_crash_left_half_made_ends_too(shared, open_house):
+    shared.source.moods.append("after")
+    with pytest.raises(HomeserverError):
+        await shared.rotation.look()
+    house = await open_house(source=shared.source)
+    await house.rotation.look()
+    assert len(house.source.in_force) == 1
     house.clock.turn(days=7)
     await house.rotation.look()
     assert house.source.in_force == {}
