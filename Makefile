@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench pictures clean
 
 $(VENV)/dev: pyproject.toml
 	@echo "Installing Porter and its development tools into $(VENV): about a minute the first time."
@@ -36,6 +36,9 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.bench
+
+pictures: $(VENV)/dev
+	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m tests.pictures
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,139 @@
+"""README, example-config.yaml and config.yaml tell the truth about the code."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from bot.commands.table import table
+from bot.console import CHAPTERS
+from bot.terminal import main
+from gateway.config import SECRETS, Settings, parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+EXAMPLE = (ROOT / "example-config.yaml").read_text()
+
+
+def keys(model: type[BaseModel], path: str = "") -> dict[str, Any]:
+    """Every key of the settings by its path, as it is written in YAML."""
+    found: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        key = path + (field.alias or name)
+        sections = [
+            each
+            for each in (field.annotation, *getattr(field.annotation, "__args__", ()))
+            if isinstance(each, type) and issubclass(each, BaseModel)
+        ]
+        found |= keys(sections[0], f"{key}.") if sections else {key: field}
+    return found
+
+
+def written(data: dict[str, Any], path: str = "") -> set[str]:
+    found = set()
+    for key, value in data.items():
+        found |= written(value, f"{path}{key}.") if isinstance(value, dict) else {path + key}
+    return found
+
+
+def commands(group: click.Group, prefix: str = "") -> list[str]:
+    found = []
+    for name, command in group.commands.items():
+        found.append(prefix + name)
+        if isinstance(command, click.Group):
+            found += commands(command, f"{prefix}{name} ")
+    return found
+
+
+def test_the_example_holds_every_key_and_no_other() -> None:
+    named = {key.removesuffix("_file") for key in written(yaml.safe_load(EXAMPLE))}
+    secret = {f"{section}.{key}" for section, key in SECRETS}
+    # Of the two ways to log in only one can stand there as YAML; the other stands beside it.
+    assert "# access_token_file:" in EXAMPLE
+    known = {key if key in secret else key.removesuffix("_file") for key in keys(Settings)}
+    assert named | {"bot.access_token"} == known
+
+
+def test_every_key_of_the_example_is_explained() -> None:
+    lines = EXAMPLE.splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r" *[a-z_]+:", line) and not line.lstrip().startswith("#"):
+            before = lines[number - 1].strip()
+            explained = before.startswith("#")
+            # Keys that belong together share one explanation.
+            assert explained or re.match(r"[a-z_]+:", before), f"unexplained: {line}"
+
+
+def test_the_example_can_be_read(tmp_path: Path) -> None:
+    data = yaml.safe_load(EXAMPLE)
+    for section, key in SECRETS:
+        file = data[section].pop(f"{key}_file", None)
+        if file:
+            data[section][key] = "secret"
+    settings = parse(yaml.safe_dump(data), tmp_path, {})
+    assert settings.server_name == "example.org"
+
+
+def test_the_example_shows_the_defaults() -> None:
+    data = yaml.safe_load(EXAMPLE)
+    for path in ("tokens.valid_for", "registration.email_cooldown", "smtp.timeout", "bot.power"):
+        section, key = path.split(".")
+        field = keys(Settings)[path]
+        assert str(field.default)
+        shown = parse(
+            yaml.safe_dump(
+                {
+                    "server_name": "x.org",
+                    "state": "s",
+                    "bans": "b",
+                    "homeserver": {"kind": "synapse", "url": "http://x", "admin_token": "t"},
+                    "smtp": {"host": "h", "from": "a@x.org"},
+                    "bot": {"user": "@p:x.org", "password": "p", "room": "!r"},
+                }
+                | ({section: {key: data[section][key]}} if section not in ("smtp", "bot") else {})
+            ),
+            Path(),
+            {},
+        )
+        assert getattr(getattr(shown, section), key) == field.default
+
+
+def test_the_local_configuration_can_be_read() -> None:
+    text = (ROOT / "config.yaml").read_text()
+    environment = {"PORTER_HOMESERVER_ADMIN_TOKEN": "t", "PORTER_BOT_PASSWORD": "p"}
+    settings = parse(text, ROOT, environment)
+    assert settings.state == ROOT / "state/demo/desk"
+
+
+@pytest.mark.parametrize("command", commands(table))
+def test_the_readme_names_every_command_of_the_room(command: str) -> None:
+    assert CHAPTERS
+    assert re.search(rf"^\| `{re.escape(command)}\b", README, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("command", sorted(main.commands))
+def test_the_readme_names_every_command_of_the_terminal(command: str) -> None:
+    assert f"`porter {command}" in README
+
+
+@pytest.mark.parametrize("key", sorted(keys(Settings)))
+def test_the_readme_names_every_key(key: str) -> None:
+    section, _, name = key.rpartition(".")
+    assert f"`{key}`" in README or (section and re.search(rf"`{section}`.*`{name}`", README)), key
+
+
+def test_the_readme_points_to_what_is_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
+
+
+def test_the_changelog_knows_the_version() -> None:
+    version = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert f"## {version[1]}" in changelog or "## Unreleased" in changelog
