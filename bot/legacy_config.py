@@ -53,7 +53,10 @@ def translate(
         _mail(old),
         _BOT.format(server=old.text("homeserver")),
     )
-    return NewConfig("\n".join(sections), old.templates, old.notes)
+    new = NewConfig("\n".join(sections), old.templates, old.notes)
+    if any("\ud800" <= char <= "\udfff" for char in new.text + "".join(new.templates.values())):
+        raise Damaged(["it holds half a character, as an escape such as \\ud83d makes it"])
+    return new
 
 
 class _Old:
@@ -197,7 +200,8 @@ def _smtp(old: _Old) -> str:
         lines += [f"  username: {_q(user)}", f"  password: {_q(password)}"]
     elif user or password:
         old.notes.append("smtp: a log-in needs username and password; half a one is left out")
-    sender = text("from") or (user if "@" in user else "")
+    senders = [each for each in (text("from"), user) if re.search(r"[^@\s]@[^@\s]", each)]
+    sender = senders[0] if senders else ""
     if not sender:
         lines.append("  # DECIDE: whom the mails come from.")
         sender = f"no-reply@{old.text('homeserver')}"

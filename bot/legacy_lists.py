@@ -5,6 +5,7 @@ refused whole, for nobody knows what it has lost.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,7 +41,7 @@ def read_bans(kind: Kind, content: bytes) -> OldBans:
     """One entry a line, no comments. Raises Damaged when it is not text."""
     found: dict[str, None] = {}
     bans = OldBans()
-    for number, line in enumerate(_text(content).splitlines(), 1):
+    for number, line in enumerate(re.split(r"\r\n?|\n", _text(content)), 1):
         entry = line.strip()
         if not entry:
             continue
