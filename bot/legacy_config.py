@@ -53,10 +53,7 @@ def translate(
         _mail(old),
         _BOT.format(server=old.text("homeserver")),
     )
-    new = NewConfig("\n".join(sections), old.templates, old.notes)
-    if any("\ud800" <= char <= "\udfff" for char in new.text + "".join(new.templates.values())):
-        raise Damaged(["it holds half a character, as an escape such as \\ud83d makes it"])
-    return new
+    return NewConfig("\n".join(sections), old.templates, old.notes)
 
 
 class _Old:
@@ -74,6 +71,8 @@ class _Old:
             for part in path.split("."):
                 found = found.get(part) if isinstance(found, dict) else None
             if isinstance(found, str) and found.strip() not in ("", "~", "null"):
+                if re.search("[\ud800-\udfff]", found):  # an escape such as \\ud83d, alone
+                    raise Damaged([f"{path}: it holds half a character"])
                 return found.strip() if "\n" not in found else found
         return ""
 
