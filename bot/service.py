@@ -37,7 +37,7 @@ def _shown(alert: Alert) -> RoomAlert:
         code(part) if number % 2 else part for number, part in enumerate(alert.text.split("`"))
     ]
     if alert.count > 1:
-        parts.append(f" ({alert.count} times since {alert.first_at:%H:%M} UTC)")
+        parts.append(f" (×{alert.count} since {alert.first_at:%H:%M} UTC)")
     answer = Answer((tuple(parts),))
     return RoomAlert(alert.id, answer.plain(), answer.html(), alert.event_id, alert.count)
 

@@ -166,7 +166,7 @@ class Registrar:
             if self._bursts.note(cause, now):
                 reasons = ", ".join(code.replace("_", " ") for code in codes)
                 kind, _, value = cause.partition(" ")
-                text = f"Burst: {limit} or more refused requests, {kind} `{value}` ({reasons})"
+                text = f"Burst of refused requests ({limit} or more), {kind} `{value}`: {reasons}"
                 alerts.raise_alert(connection, f"burst {cause}", text, now)
 
     async def resend(self, registration_id: int, author: Author) -> Registration:

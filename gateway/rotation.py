@@ -151,11 +151,15 @@ class Rotation:
         """After a leak: end every token that may still open an account, and owe fresh mails.
 
         It is decided in one transaction. What the homeserver does not do at once is done as soon
-        as it answers; mails wait for a shared token to be in force.
+        as it answers; mails wait for a shared token to be in force. Whoever has used his token
+        has his account, and needs no other.
         """
+        used = await self._used_up()
 
         def end_all(connection: Connection) -> tuple[list[IssuedToken], int]:
             now = self._clock()
+            for registration_id in used:
+                self._link(connection, registration_id, now)
             # A token that was never in a mail cannot have leaked: it is the fresh one.
             fresh = tokens.unfinished_shared(connection) if self._shared else None
             ended = [each for each in tokens.living(connection, now) if each != fresh]
@@ -179,6 +183,27 @@ class Rotation:
         left = await self._database.read(lambda c: tokens.not_withdrawn(c, numbers))
         revoked = len(ended) - len(left) + await self._withdraw(left, patient=True)
         return Rotated(len(ended), revoked, mailed)
+
+    async def _used_up(self) -> list[int]:
+        """The registrations whose own token has opened its account."""
+        now = self._clock()
+        living = await self._database.read(lambda c: tokens.living(c, now))
+        used: list[int] = []
+        for token in living:
+            if token.registration_id is not None:
+                try:
+                    if await self._source.is_used_up(token.value):
+                        used.append(token.registration_id)
+                except HomeserverError:
+                    break  # the rest counts as unused: a mail too many is no harm
+        return used
+
+    @staticmethod
+    def _link(connection: Connection, registration_id: int, now: datetime) -> None:
+        registrations.registered(connection, registration_id, now)
+        token = tokens.of(connection, registration_id)
+        if token is not None:
+            tokens.withdraw(connection, token.id, now)
 
     def _owe_again(self, connection: Connection, ended: list[IssuedToken], now: datetime) -> int:
         """Owe a mail to each applicant whose token ended before he used it."""

@@ -51,5 +51,11 @@ class TokenSource(Protocol):
     async def revoke(self, value: str) -> None:
         """Take a token out of force; one that is unknown is out of force already."""
 
+    async def is_used_up(self, value: str) -> bool:
+        """Whether a token has opened all its accounts, as far as the homeserver tells.
+
+        Raises HomeserverError.
+        """
+
     async def check(self) -> None:
         """Find out whether tokens could be issued, without changing anything."""

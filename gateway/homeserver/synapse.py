@@ -55,6 +55,18 @@ class SynapseTokens:
         if answer.status != 200 and not _unknown(answer):
             raise self._refusal("revoke a token", answer)
 
+    async def is_used_up(self, value: str) -> bool:
+        """Whether as many accounts were opened as the token allows."""
+        answer = await self._ask("GET", value)
+        if _unknown(answer):
+            return False
+        if answer.status != 200:
+            raise self._refusal("answer a question about a token", answer)
+        allowed, completed = answer.body.get("uses_allowed"), answer.body.get("completed")
+        if not isinstance(allowed, int) or not isinstance(completed, int):
+            return False
+        return completed >= allowed
+
     async def check(self) -> None:
         """Ask for a token that nobody has: only an admin is told that there is none."""
         answer = await self._ask("GET", new_token())

@@ -44,6 +44,10 @@ class TokenFile:
 
         await asyncio.to_thread(self._replace, change)
 
+    async def is_used_up(self, value: str) -> bool:
+        """Never: a token in a file opens any number of accounts."""
+        return False
+
     async def check(self) -> None:
         """Read the file, if there is one, and look whether its folder takes another."""
         await asyncio.to_thread(self._look)

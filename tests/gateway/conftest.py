@@ -63,6 +63,7 @@ class StrictTokens:
         self.revoked: set[str] = set()
         self.moods: deque[str] = deque()
         self.calls: list[str] = []
+        self.used_up: set[str] = set()
         self.is_down = False
         self.before_issue: Callable[[], Awaitable[object]] | None = None
 
@@ -79,6 +80,11 @@ class StrictTokens:
         for value in instead_of:
             self._drop(value)
         self._answer(mood)
+
+    async def is_used_up(self, value: str) -> bool:
+        if self.is_down:
+            raise HomeserverError("the homeserver is away")
+        return value in self.used_up
 
     async def revoke(self, value: str) -> None:
         self.calls.append(f"revoke {value}")

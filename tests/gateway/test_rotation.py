@@ -476,6 +476,20 @@ async def test_after_a_leak_each_waiting_applicant_gets_one_fresh_token(house, p
     assert (await house.alerts())["rotation by command"][0] == 1
 
 
+async def test_whoever_has_used_his_token_gets_no_other(house, post):
+    await mailed(house, "ann", "bob")
+    ann, bob = list(house.source.in_force)
+    house.source.used_up.add(ann)
+    done = await house.rotation.rotate(MOD)
+    assert (done.outstanding, done.revoked, done.mailed) == (1, 1, 1)
+    await house.deliver()
+    assert [len(post.to(f"{name}@example.net")) for name in ("ann", "bob")] == [1, 2]
+    row = await house.database.read(lambda c: registrations.get(c, 1))
+    assert row.status is Status.REGISTERED
+    await house.rotation.look()
+    assert not {ann, bob} & set(house.source.in_force)
+
+
 async def test_two_moderators_rotate_at_once_and_each_applicant_gets_one_mail(house, open_house):
     await mailed(house, "ann", "bob")
     other = await open_house(source=house.source)

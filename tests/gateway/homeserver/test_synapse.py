@@ -72,6 +72,19 @@ async def test_a_single_use_token_opens_one_account(
     assert opened == [True, False, False, False, False]
 
 
+async def test_a_token_is_used_up_by_its_last_account(
+    synapse: Synapse, session: aiohttp.ClientSession, tokens: TokenSource
+) -> None:
+    await tokens.issue(Token("twouses", 2))
+    for number in range(2):
+        assert not await tokens.is_used_up("twouses")
+        assert await register(session, synapse.url, f"twouses{number}", "twouses")
+    assert await tokens.is_used_up("twouses")
+    await tokens.issue(Token("anyuses", None))
+    assert not await tokens.is_used_up("anyuses")
+    assert not await tokens.is_used_up("neverissued")
+
+
 async def test_twenty_sign_ups_at_one_moment_use_a_token_up_for_good(
     synapse: Synapse, session: aiohttp.ClientSession, tokens: TokenSource
 ) -> None:
