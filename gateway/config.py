@@ -264,6 +264,23 @@ def _find_secrets(data: dict[str, Any], folder: Path, environment: Mapping[str, 
     return faults
 
 
+# What would be right, where a pattern alone would say it.
+_EXAMPLES = {
+    "server_name": "must be the server's name, such as example.org",
+    "homeserver.url": "must be an address without a path, such as https://matrix.example.org",
+    "bot.user": "must be a Matrix id, such as @porter:example.org",
+    "bot.room": "must be a room's id or alias, such as #moderators:example.org",
+}
+_WORDS = {
+    "int_parsing": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text; write it in quotes",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+}
+
+
 def _sentence(error: Any) -> str:
     path = ".".join(str(part) for part in error["loc"]) or "config"
     if error["type"] == "extra_forbidden":
@@ -271,6 +288,10 @@ def _sentence(error: Any) -> str:
     if error["type"] == "missing":
         return f"{path}: missing; example-config.yaml shows what belongs here"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch" and path in _EXAMPLES:
+        message = _EXAMPLES[path]
+    elif error["type"] in _WORDS:
+        message = _WORDS[error["type"]].format(**error.get("ctx", {}))
     secret = any((path.split(".")[0], part) in SECRETS for part in path.split("."))
     found = error["input"]
     if secret or isinstance(found, dict | list | BaseModel):
