@@ -5,11 +5,9 @@ crash at any point is made good by the next process that looks.
 """
 
 import asyncio
-import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection
@@ -19,7 +17,8 @@ from gateway.clock import Clock, utc_now
 from gateway.config import Settings
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
-from gateway.store import alerts, audit, leases, outbox, registrations, tokens
+from gateway.shared_token import SharedToken
+from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.audit import PORTER, Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
@@ -28,10 +27,7 @@ _log = structlog.get_logger(__name__)
 
 _GLANCE = 1.0  # seconds between two looks
 _LONGEST_PAUSE = 60.0  # seconds between two attempts while the homeserver is away
-_LEASE = timedelta(minutes=2)  # longer than one rotation takes
-_TRIES, _TRY_PAUSE = 50, 0.1  # how often, and seconds between, while another one rotates
 _AT_ONCE = 4  # revocations under way
-_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # the slot of a shared token that never rotates
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +55,23 @@ class Rotation:
     ) -> None:
         self._shared = settings.tokens.mode == "shared"
         self._valid_for = settings.tokens.valid_for
-        self._overlap = settings.tokens.overlap
         self._mail_domain = settings.smtp.domain
         self._database = database
         self._source = source
-        self._schedule = schedule
         self._wake = wake
         self._clock = clock
-        self._turn = asyncio.Lock()  # the lease holds off other processes, this our own tasks
-        self._holder = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._shared_token = SharedToken(
+            database=database,
+            source=source,
+            schedule=schedule,
+            overlap=settings.tokens.overlap,
+            clock=clock,
+        )
 
     async def token_for(self, registration_id: int) -> IssuedToken:
         """The token for one applicant's mail, in force. Raises HomeserverError."""
         if self._shared:
-            return await self._shared_token()
+            return await self._shared_token.in_force()
         now = self._clock()
         token = await self._database.write(
             lambda c: tokens.prepare_own(
@@ -85,18 +84,6 @@ class Rotation:
                 raise HomeserverError("the token was withdrawn before it was in force")
         return token
 
-    async def _shared_token(self) -> IssuedToken:
-        for _ in range(_TRIES):
-            current, unfinished = await self._database.read(
-                lambda c: (tokens.current_shared(c), tokens.unfinished_shared(c))
-            )
-            # Without an overlap the present one may be out of force by now.
-            if current is not None and (unfinished is None or self._overlap):
-                return current
-            # A rotation is under way, or the desk has just started: it takes a moment.
-            await asyncio.sleep(_TRY_PAUSE)
-        raise HomeserverError("the shared token is not in force yet")
-
     def _record_issue(self, connection: Connection, token: IssuedToken) -> bool:
         now = self._clock()
         tokens.issued(connection, token.id, now)
@@ -108,9 +95,7 @@ class Rotation:
 
     def ends_at(self, token: IssuedToken) -> datetime | None:
         """Until when a token that is mailed now will work, as far as it is planned."""
-        if token.registration_id is not None or self._schedule is None:
-            return token.expires_at
-        return self._schedule.next(self._clock()) + self._overlap
+        return token.expires_at if token.registration_id else self._shared_token.ends_at()
 
     async def run(self) -> None:
         """Rotate when it is due and take back what is over, until cancelled."""
@@ -137,7 +122,7 @@ class Rotation:
         )
         if rotation_due:
             if self._shared:
-                await self._replace()
+                await self._shared_token.replace()
             else:
                 # The desk gave out shared tokens before: they last as long as an own one would.
                 await self._database.write(
@@ -177,7 +162,7 @@ class Rotation:
 
         ended, mailed = await self._database.write(end_all)
         if self._shared:
-            await self._replace_soon()
+            await self._shared_token.replace_soon()
         self._wake()
         numbers = [each.id for each in ended]
         left = await self._database.read(lambda c: tokens.not_withdrawn(c, numbers))
@@ -188,19 +173,27 @@ class Rotation:
         """The registrations whose own token has opened its account."""
         now = self._clock()
         living = await self._database.read(lambda c: tokens.living(c, now))
-        used: list[int] = []
-        for token in living:
-            if token.registration_id is not None:
+        turns = asyncio.Semaphore(_AT_ONCE)
+        is_away = False
+
+        async def ask(token: IssuedToken) -> int | None:
+            nonlocal is_away
+            async with turns:
                 try:
-                    if await self._source.is_used_up(token.value):
-                        used.append(token.registration_id)
+                    used = not is_away and await self._source.is_used_up(token.value)
                 except HomeserverError:
-                    break  # the rest counts as unused: a mail too many is no harm
-        return used
+                    is_away = True  # the rest counts as unused: a mail too many is no harm
+                    return None
+                return token.registration_id if used else None
+
+        own = [each for each in living if each.registration_id is not None]
+        return [each for each in await asyncio.gather(*map(ask, own)) if each is not None]
 
     @staticmethod
     def _link(connection: Connection, registration_id: int, now: datetime) -> None:
-        registrations.registered(connection, registration_id, now)
+        if registrations.registered(connection, registration_id, now):
+            subject = f"registration {registration_id}"
+            audit.note(connection, PORTER, "account appeared", subject, now)
         token = tokens.of(connection, registration_id)
         if token is not None:
             tokens.withdraw(connection, token.id, now)
@@ -221,79 +214,10 @@ class Rotation:
         return owed
 
     def _is_due(self, connection: Connection, now: datetime) -> bool:
-        if tokens.unfinished_shared(connection) is not None:
-            return True
         if self._shared:
-            return self._slot_due(connection, now) is not None
-        return tokens.current_shared(connection) is not None
-
-    def _slot_due(self, connection: Connection, now: datetime) -> datetime | None:
-        """The slot whose token is missing."""
-        current = tokens.current_shared(connection)
-        made_for = None if current is None else current.slot or _BEGINNING
-        if self._schedule is None:
-            return _BEGINNING if made_for is None else None
-        slot = self._schedule.slot(now)
-        if made_for is not None and made_for > slot:
-            # Made by command within this slot; or when the clock was far ahead.
-            return slot if made_for > self._schedule.next(now) else None
-        return slot if made_for != slot else None
-
-    async def _replace_soon(self) -> None:
-        """Try for a moment to put a prepared token into force; else a later look does it."""
-        for _ in range(_TRIES):
-            try:
-                if await self._replace():
-                    return
-            except (HomeserverError, SQLAlchemyError) as error:
-                _log.warning("token_not_replaced_yet", reason=_reason(error))
-                return
-            await asyncio.sleep(_TRY_PAUSE)
-
-    async def _replace(self) -> bool:
-        """Put the shared token that is due into force; False when another process is at it."""
-        async with self._turn:
-            if not await self._database.write(
-                lambda c: leases.take(c, "rotation", self._holder, self._clock(), _LEASE)
-            ):
-                return False
-            try:
-                await self._put_in_force()
-            finally:
-                await self._database.write(lambda c: leases.release(c, "rotation", self._holder))
-        return True
-
-    async def _put_in_force(self) -> None:
-        def prepare(connection: Connection) -> tuple[IssuedToken | None, list[IssuedToken]]:
-            now = self._clock()
-            new = tokens.unfinished_shared(connection)
-            slot = None if new else self._slot_due(connection, now)
-            if slot is not None:
-                slot = tokens.free_slot(connection, slot, now)
-                new = tokens.prepare_shared(connection, slot, new_token(), now)
-            left = tokens.shared_left(connection)
-            over = (each for each in left if each.withdraw_at and each.withdraw_at <= now)
-            return new, [*over] if self._overlap else [e for e in left if new and e.id != new.id]
-
-        new, gone = await self._database.write(prepare)
-        if new is None:
-            return
-        await self._source.issue(Token(new.value), instead_of=[each.value for each in gone])
-
-        def record(connection: Connection) -> None:
-            now = self._clock()
-            is_first = tokens.current_shared(connection) is None and not gone
-            tokens.issued(connection, new.id, now)
-            tokens.supersede(connection, new.id, now + self._overlap)
-            for token in gone:
-                tokens.withdrawn(connection, token.id, now)
-            what = "The first shared token is" if is_first else "A new shared token is"
-            text = f"{what} in force since {now:%Y-%m-%d %H:%M} UTC"
-            alerts.raise_alert(connection, "rotation", text, now)
-            audit.note(connection, PORTER, "rotate", "token", now, after=f"token {new.id}")
-
-        await self._database.write(record)
-        _log.info("token_in_force", token=new.id)
+            return self._shared_token.is_due(connection, now)
+        left = tokens.unfinished_shared(connection) or tokens.current_shared(connection)
+        return left is not None
 
     async def _withdraw(self, ended: list[IssuedToken], *, patient: bool = False) -> int:
         """Take tokens from the homeserver; returns how many it has no more.

@@ -31,6 +31,7 @@ FLOORS = (
         "gateway/hours.py",
         "gateway/registration.py",
         "gateway/rotation.py",
+        "gateway/shared_token.py",
         "gateway/courier.py",
         "gateway/accounts.py",
         "gateway/moderation.py",

@@ -255,7 +255,7 @@ OpenHouse = Callable[..., Awaitable[House]]
 @pytest.fixture(autouse=True)
 def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds until somebody else has rotated."""
-    monkeypatch.setattr("gateway.rotation._TRY_PAUSE", 0.002)
+    monkeypatch.setattr("gateway.shared_token._TRY_PAUSE", 0.002)
 
 
 @pytest.fixture

@@ -243,7 +243,7 @@ async def test_trouble_is_told_once_and_tried_again(shared, monkeypatch):
 
 async def test_no_token_stands_in_what_is_told(shared, monkeypatch, capsys):
     monkeypatch.setattr("gateway.rotation._GLANCE", 0.01)
-    monkeypatch.setattr("gateway.rotation.new_token", lambda: "hush" * 7)
+    monkeypatch.setattr("gateway.shared_token.new_token", lambda: "hush" * 7)
     await shared.database.write(
         lambda c: c.exec_driver_sql(
             "CREATE TRIGGER jam BEFORE INSERT ON tokens BEGIN SELECT RAISE(ABORT, 'jammed'); END"

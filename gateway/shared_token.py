@@ -1,0 +1,145 @@
+"""The story of the shared token: the one of each slot, put into the place of the one before.
+
+Whatever process finds a slot without its token makes it; a lease lets one do it at a time, and a
+token that was written down but never confirmed is put into force by whoever finds it.
+"""
+
+import asyncio
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.clock import Clock
+from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
+from gateway.rules.tokens import Schedule, new_token
+from gateway.store import alerts, audit, leases, tokens
+from gateway.store.audit import PORTER
+from gateway.store.database import Database, complaint
+from gateway.store.tokens import IssuedToken
+
+_log = structlog.get_logger(__name__)
+
+_LEASE = timedelta(minutes=2)  # longer than one rotation takes
+_TRIES, _TRY_PAUSE = 50, 0.1  # how often, and seconds between, while another one rotates
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # the slot of a shared token that never rotates
+
+
+class SharedToken:
+    """Keeps the shared token in step with its schedule; without one it never changes."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        source: TokenSource,
+        schedule: Schedule | None,
+        overlap: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._source = source
+        self._schedule = schedule
+        self._overlap = overlap
+        self._clock = clock
+        self._turn = asyncio.Lock()  # the lease holds off other processes, this our own tasks
+        self._holder = f"{os.getpid()}-{secrets.token_hex(4)}"
+
+    async def in_force(self) -> IssuedToken:
+        """The token that goes into mails now. Raises HomeserverError when there is none yet."""
+        for _ in range(_TRIES):
+            current, unfinished = await self._database.read(
+                lambda c: (tokens.current_shared(c), tokens.unfinished_shared(c))
+            )
+            # Without an overlap the present one may be out of force by now.
+            if current is not None and (unfinished is None or self._overlap):
+                return current
+            # A rotation is under way, or the desk has just started: it takes a moment.
+            await asyncio.sleep(_TRY_PAUSE)
+        raise HomeserverError("the shared token is not in force yet")
+
+    def is_due(self, connection: Connection, now: datetime) -> bool:
+        """Whether a token is missing, or was written down and never put into force."""
+        unfinished = tokens.unfinished_shared(connection) is not None
+        return unfinished or self._slot_due(connection, now) is not None
+
+    def ends_at(self) -> datetime | None:
+        """Until when the present token is planned to work."""
+        if self._schedule is None:
+            return None
+        return self._schedule.next(self._clock()) + self._overlap
+
+    async def replace_soon(self) -> None:
+        """Try for a moment to put a prepared token into force; else a later look does it."""
+        for _ in range(_TRIES):
+            try:
+                if await self.replace():
+                    return
+            except (HomeserverError, SQLAlchemyError) as error:
+                _log.warning("token_not_replaced_yet", reason=_reason(error))
+                return
+            await asyncio.sleep(_TRY_PAUSE)
+
+    async def replace(self) -> bool:
+        """Put the shared token that is due into force; False when another process is at it."""
+        async with self._turn:
+            if not await self._database.write(
+                lambda c: leases.take(c, "rotation", self._holder, self._clock(), _LEASE)
+            ):
+                return False
+            try:
+                await self._put_in_force()
+            finally:
+                await self._database.write(lambda c: leases.release(c, "rotation", self._holder))
+        return True
+
+    async def _put_in_force(self) -> None:
+        def prepare(connection: Connection) -> tuple[IssuedToken | None, list[IssuedToken]]:
+            now = self._clock()
+            new = tokens.unfinished_shared(connection)
+            slot = None if new else self._slot_due(connection, now)
+            if slot is not None:
+                slot = tokens.free_slot(connection, slot, now)
+                new = tokens.prepare_shared(connection, slot, new_token(), now)
+            left = tokens.shared_left(connection)
+            over = (each for each in left if each.withdraw_at and each.withdraw_at <= now)
+            return new, [*over] if self._overlap else [e for e in left if new and e.id != new.id]
+
+        new, gone = await self._database.write(prepare)
+        if new is None:
+            return
+        await self._source.issue(Token(new.value), instead_of=[each.value for each in gone])
+
+        def record(connection: Connection) -> None:
+            now = self._clock()
+            is_first = tokens.current_shared(connection) is None and not gone
+            tokens.issued(connection, new.id, now)
+            tokens.supersede(connection, new.id, now + self._overlap)
+            for token in gone:
+                tokens.withdrawn(connection, token.id, now)
+            what = "The first shared token is" if is_first else "A new shared token is"
+            text = f"{what} in force since {now:%Y-%m-%d %H:%M} UTC"
+            alerts.raise_alert(connection, "rotation", text, now)
+            audit.note(connection, PORTER, "rotate", "token", now, after=f"token {new.id}")
+
+        await self._database.write(record)
+        _log.info("token_in_force", token=new.id)
+
+    def _slot_due(self, connection: Connection, now: datetime) -> datetime | None:
+        """The slot whose token is missing."""
+        current = tokens.current_shared(connection)
+        made_for = None if current is None else current.slot or _BEGINNING
+        if self._schedule is None:
+            return _BEGINNING if made_for is None else None
+        slot = self._schedule.slot(now)
+        if made_for is not None and made_for > slot:
+            # Made by command within this slot; or when the clock was far ahead.
+            return slot if made_for > self._schedule.next(now) else None
+        return slot if made_for != slot else None
+
+
+def _reason(error: HomeserverError | SQLAlchemyError) -> str:
+    return complaint(error) if isinstance(error, SQLAlchemyError) else str(error)
