@@ -65,7 +65,5 @@ def pending(connection: Connection, most: int = 10) -> list[Alert]:
 def shown(connection: Connection, alert_id: int, event_id: str, count: int) -> None:
     """Note that the room shows an alert with this count."""
     connection.execute(
-        alerts.update()
-        .where(alerts.c.id == alert_id)
-        .values(event_id=event_id, shown_count=count)
+        alerts.update().where(alerts.c.id == alert_id).values(event_id=event_id, shown_count=count)
     )
