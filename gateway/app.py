@@ -11,7 +11,6 @@ import aiohttp
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway import words
 from gateway.accounts import AccountWatcher
 from gateway.clock import Clock, utc_now
 from gateway.config import ConfigError, Settings
@@ -264,7 +263,6 @@ def _composer(settings: Settings) -> Composer:
             public_url=settings.web.public_url,
             homeserver_url=settings.homeserver.url,
             templates=settings.mail.templates,
-            speech=words.speech,
         )
     except ValueError as error:
         raise ConfigError([f"mail.templates: {error}"]) from None

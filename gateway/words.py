@@ -5,9 +5,11 @@ so it needs no catalogue and can never be missing.
 """
 
 import gettext
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import Protocol
 
 ENGLISH = "en"
 _CATALOGUES = Path(__file__).parent / "locale"
@@ -28,6 +30,16 @@ def _catalogue(language: str) -> gettext.NullTranslations:
             with folder.open("rb") as file:
                 return gettext.GNUTranslations(file)
     return gettext.NullTranslations()
+
+
+class Speech(Protocol):
+    """The words of one language, as gettext's translations give them."""
+
+    @property
+    def gettext(self) -> Callable[[str], str]: ...
+
+    @property
+    def ngettext(self) -> Callable[[str, str, int], str]: ...
 
 
 def speech(language: str) -> gettext.NullTranslations:
@@ -52,7 +64,7 @@ def preferred(accept_language: str) -> str:
     return best
 
 
-def time_left(left: timedelta, words: gettext.NullTranslations) -> str:
+def time_left(left: timedelta, words: Speech) -> str:
     """`3 hours and 41 minutes`: the two largest units, rounded down."""
     minutes = max(0, int(left.total_seconds()) // 60)
     days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60

@@ -13,9 +13,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
-from gettext import NullTranslations
 from pathlib import Path
-from typing import Protocol
 
 from email_validator import EmailNotValidError, validate_email
 from jinja2 import (
@@ -27,25 +25,13 @@ from jinja2 import (
     select_autoescape,
 )
 
+from gateway import words
+
 _OURS = Path(__file__).parent / "templates"
 # The older system's placeholders, as its operators wrote them: in single braces.
 _OLD_PLACEHOLDER = re.compile(
     r"(?<!\{)\{(homeserver|registration_token|requested_username|utc_time|time_until_reset)\}(?!\})"
 )
-
-
-class Speech(Protocol):
-    """The words of one language, as gettext's translations give them."""
-
-    @property
-    def gettext(self) -> Callable[[str], str]: ...
-
-    @property
-    def ngettext(self) -> Callable[[str, str, int], str]: ...
-
-
-def _english(language: str) -> Speech:
-    return NullTranslations()
 
 
 class _Templates(FileSystemLoader):
@@ -62,8 +48,8 @@ class Composer:
     """Writes the mails of one desk.
 
     `templates` is a folder of the operator's own token.txt and token.html; with a token.txt alone
-    the mail has no HTML part, since ours would show other words than his. `speech` gives the
-    words for a language code. Raises ValueError, with one sentence, for a template that is broken.
+    the mail has no HTML part, since ours would show other words than his. Raises ValueError, with
+    one sentence, for a template that is broken.
     """
 
     def __init__(
@@ -75,12 +61,10 @@ class Composer:
         public_url: str | None,
         homeserver_url: str,
         templates: Path | None = None,
-        speech: Callable[[str], Speech] = _english,
     ) -> None:
         self._server_name, self._sender = server_name, sender
         self._subject = subject.replace("{homeserver}", server_name)
         self._public_url, self._homeserver_url = public_url, homeserver_url
-        self._speech = speech
         folders = [_OURS] if templates is None else [templates, _OURS]
         self._environment = Environment(
             loader=_Templates(folders),
@@ -115,13 +99,13 @@ class Composer:
         `now` and `expires_at` are aware UTC; `message_id` is the whole id in its angle brackets,
         the same for every attempt at one mail. Raises ValueError when `to` is not one address.
         """
-        speech = self._speech(language)
+        speech = words.speech(language)
         values = {
             "homeserver": self._server_name,
             "registration_token": token,
             "requested_username": name,
             "utc_time": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-            "time_until_reset": _time_left(now, expires_at, speech),
+            "time_until_reset": words.time_left(expires_at - now, speech) if expires_at else "",
             "expires_at": expires_at and f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
             "user_id": f"@{name}:{self._server_name}",
             "homeserver_url": self._homeserver_url,
@@ -187,22 +171,3 @@ def _address(text: str) -> str:
     if not whole or len(found) != 1 or found[0].addr_spec != address:
         raise ValueError("This is not one e-mail address")
     return address
-
-
-def _time_left(now: datetime, until: datetime | None, speech: Speech) -> str:
-    """`3 hours and 41 minutes`: the two largest units, rounded down; empty without an end."""
-    if until is None:
-        return ""
-    minutes = max(0, int((until - now).total_seconds()) // 60)
-    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
-    parts = []
-    if days:
-        parts.append(speech.ngettext("%(num)d day", "%(num)d days", days) % {"num": days})
-    if hours:
-        parts.append(speech.ngettext("%(num)d hour", "%(num)d hours", hours) % {"num": hours})
-    if minutes or not parts:
-        text = speech.ngettext("%(num)d minute", "%(num)d minutes", minutes)
-        parts.append(text % {"num": minutes})
-    if len(parts) == 1:
-        return parts[0]
-    return speech.gettext("%(first)s and %(second)s") % {"first": parts[0], "second": parts[1]}

@@ -98,7 +98,7 @@ def test_a_token_without_an_end_and_a_desk_without_a_page() -> None:
         (timedelta(days=7), "7 days"),
         (timedelta(minutes=1, seconds=59), "1 minute"),
         (timedelta(hours=1, seconds=1), "1 hour"),
-        (timedelta(seconds=-5), "0 minutes"),
+        (timedelta(seconds=-5), "less than a minute"),
     ],
 )
 def test_time_left_reads_as_people_say_it(left: timedelta, words: str, tmp_path: Path) -> None:
@@ -184,7 +184,9 @@ def test_a_missing_folder_of_templates_is_said(tmp_path: Path) -> None:
         composer(templates=tmp_path / "absent")
 
 
-def test_the_words_come_from_the_language_asked_for(tmp_path: Path) -> None:
+def test_the_words_come_from_the_language_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Loud:
         def gettext(self, message: str) -> str:
             return (
@@ -203,6 +205,7 @@ def test_the_words_come_from_the_language_asked_for(tmp_path: Path) -> None:
         return Loud()
 
     (tmp_path / "token.txt").write_text("{{ _('hello') }} {{ time_until_reset }}")
-    desk = composer(templates=tmp_path, speech=speech)
+    monkeypatch.setattr("gateway.words.speech", speech)
+    desk = composer(templates=tmp_path)
     assert part(mail_of(desk, language="de"), "plain").strip() == "HELLO 3 STUNDEN AND 41 STUNDEN"
     assert asked[-1] == "de"
