@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 import structlog
-from nio import Api, AsyncClient, AsyncClientConfig, ErrorResponse  # type: ignore[import-untyped]
-from nio.exceptions import LocalProtocolError  # type: ignore[import-untyped]
+from nio import Api, AsyncClient, AsyncClientConfig, ErrorResponse
+from nio.exceptions import LocalProtocolError
 
 from bot.room.files import Kept, Lock
 

@@ -12,7 +12,7 @@ import aiohttp
 import structlog
 from Crypto.PublicKey import ECC
 from Crypto.Signature import eddsa
-from nio import Api  # type: ignore[import-untyped]
+from nio import Api
 
 from bot.room.files import Kept
 from bot.room.session import Session

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from nio import MegolmEvent  # type: ignore[import-untyped]
-from nio.exceptions import EncryptionError  # type: ignore[import-untyped]
+from nio import MegolmEvent
+from nio.exceptions import EncryptionError
 
 from bot.room.files import Kept
 from bot.room.session import Refused, RoomError, Session, Unanswered
