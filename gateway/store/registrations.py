@@ -19,6 +19,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
@@ -179,8 +180,9 @@ def _count(limit: str, which: ColumnElement[bool]) -> ScalarSelect[int]:
 
 
 def _is_one_of(statuses: Iterable[Status]) -> ColumnElement[bool]:
-    # Like IN, which SQLAlchemy would write out anew at each execution.
-    return or_(*(registrations.c.status == each.value for each in statuses))
+    # Like IN, which SQLAlchemy would write out anew, value by value, at each execution.
+    words = ", ".join(f"'{each.value}'" for each in statuses)
+    return registrations.c.status.op("IN", is_comparison=True)(literal_column(f"({words})"))
 
 
 def add(
