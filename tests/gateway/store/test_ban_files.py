@@ -1,6 +1,7 @@
 """Ban files: what a person or a program writes there is in force, and nothing that was is lost."""
 
 import asyncio
+import fcntl
 import os
 import resource
 import subprocess
@@ -636,6 +637,25 @@ def run_together(folder, *tasks):
     for process in running:
         process.communicate(timeout=50)
         assert process.returncode == 0
+
+
+@pytest.mark.parametrize("task", ["add", "remove", "drop_expired"])
+async def test_a_writer_waits_until_another_process_has_done(files, tmp_path, task):
+    await files.add([ip("198.51.100.1", until=NOW)])
+    work = {
+        "add": lambda: files.add([ip("198.51.100.2")]),
+        "remove": lambda: files.remove(Kind.IP, "2001:db8::1"),
+        "drop_expired": lambda: files.drop_expired(NOW),
+    }[task]
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        waiting = asyncio.create_task(work())
+        _, pending = await asyncio.wait({waiting}, timeout=0.1)
+        assert pending
+    finally:
+        os.close(folder)
+    assert len(await asyncio.wait_for(waiting, 20)) == 1
 
 
 async def test_two_processes_that_add_lose_nothing(files, tmp_path, ips):
