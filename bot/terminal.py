@@ -8,7 +8,7 @@ import click
 
 from bot.commands.table import table
 from bot.console import Console
-from bot.operator import COMMANDS
+from bot.operator.commands import COMMANDS
 from bot.process import run as run_to_end
 from bot.process import settings_of
 from bot.service import serve

@@ -117,7 +117,7 @@ async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
             raise ConfigError([fault]) from None
         except OSError as error:
             raise ConfigError([f"{error.filename}: cannot be used ({error.strerror})"]) from None
-        mailer, composer = _mailer(settings), _composer(settings)
+        mailer, composer = make_mailer(settings), make_composer(settings)
         leaving.push_async_callback(mailer.close)
         session = await leaving.enter_async_context(aiohttp.ClientSession())
         yield _bind(settings, database, bans, mailer, composer, session, clock)
@@ -141,7 +141,7 @@ def _bind(
     rotation = Rotation(
         settings=settings,
         database=database,
-        source=_token_source(settings, session),
+        source=make_token_source(settings, session),
         schedule=schedule,
         wake=bell.set,
         clock=clock,
@@ -224,7 +224,8 @@ def _schedule(settings: Settings) -> Schedule | None:
     return Schedule(tokens.rotation, tokens.downtime)
 
 
-def _token_source(settings: Settings, session: aiohttp.ClientSession) -> TokenSource:
+def make_token_source(settings: Settings, session: aiohttp.ClientSession) -> TokenSource:
+    """The homeserver's side of the tokens."""
     homeserver = settings.homeserver
     if homeserver.kind == "token_file":
         assert homeserver.token_file is not None
@@ -234,7 +235,8 @@ def _token_source(settings: Settings, session: aiohttp.ClientSession) -> TokenSo
     return SynapseTokens(session, homeserver.url, secret, homeserver.timeout)
 
 
-def _mailer(settings: Settings) -> Mailer:
+def make_mailer(settings: Settings) -> Mailer:
+    """The way to the SMTP server. Raises OSError when `smtp.ca_file` cannot be read."""
     smtp = settings.smtp
     try:
         return Mailer(
@@ -254,7 +256,8 @@ def _mailer(settings: Settings) -> Mailer:
         raise ConfigError([f"smtp.ca_file: {smtp.ca_file} cannot be used ({reason})"]) from None
 
 
-def _composer(settings: Settings) -> Composer:
+def make_composer(settings: Settings) -> Composer:
+    """The words of the mail. Raises ValueError when a template is broken."""
     try:
         return Composer(
             server_name=settings.server_name,

@@ -123,8 +123,8 @@ def test_a_check_without_faults_says_ready(folder: Path, monkeypatch: pytest.Mon
     async def nothing(_: Path) -> list[object]:
         return []
 
-    monkeypatch.setattr("bot.operator.find_faults", nothing)
-    monkeypatch.setattr("bot.operator.log.configure", lambda **_: None)
+    monkeypatch.setattr("bot.operator.commands.find_faults", nothing)
+    monkeypatch.setattr("bot.operator.commands.log.configure", lambda **_: None)
     said = porter(folder, "check")
     assert said.exit_code == 0
     assert (

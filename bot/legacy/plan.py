@@ -1,4 +1,4 @@
-"""An older installation, and the plan for bringing it over; `legacy_takeover` carries it out.
+"""An older installation, and the plan for bringing it over; `takeover` carries it out.
 
 Every file is read whole before anything is written, and one that is damaged stops the import. What
 is here already is recognised, so an import may be repeated.
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from bot.legacy_config import TEMPLATES, NewConfig, translate
-from bot.legacy_lists import Damaged, OldBans, OldRegistration, read_bans, read_registrations
+from bot.legacy.config import TEMPLATES, NewConfig, translate
+from bot.legacy.lists import Damaged, OldBans, OldRegistration, read_bans, read_registrations
 from gateway.config import Settings
 from gateway.rules.bans import Ban, Kind
 from gateway.store import imports, tokens

@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import visible
-from bot.backup import NOT_IN_IT, BackupError, back_up
-from bot.check import check as find_faults
-from bot.export import FORMATS, new_file
-from bot.legacy import make_plan
-from bot.legacy_takeover import carry_out
+from bot.legacy.plan import make_plan
+from bot.legacy.takeover import carry_out
+from bot.operator.backup import NOT_IN_IT, BackupError, back_up
+from bot.operator.check import check as find_faults
+from bot.operator.export import FORMATS, new_file
 from bot.process import settings_of
 from gateway import log
 from gateway.config import Settings

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from bot.finding import Finding
+from bot.operator.finding import Finding
 from bot.room.room import Room
 from gateway import app
 from gateway.config import Bot, ConfigError, Settings
@@ -56,7 +56,7 @@ async def _side_by_side(*questions: Coroutine[Any, Any, list[Finding]]) -> list[
 
 async def _check_mail(settings: Settings) -> list[Finding]:
     try:
-        mailer = app._mailer(settings)
+        mailer = app.make_mailer(settings)
     except ConfigError as error:
         return [*map(Finding, error.faults)]
     try:
@@ -102,7 +102,7 @@ async def _check_versions(session: aiohttp.ClientSession, settings: Settings) ->
 
 async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
     try:
-        await app._token_source(settings, session).check()
+        await app.make_token_source(settings, session).check()
     except HomeserverError as error:
         if settings.homeserver.kind == "token_file":
             remedy = "its folder must be there and writable for Porter's user"

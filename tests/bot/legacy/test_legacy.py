@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.legacy import CONFIG, Plan, make_plan
-from bot.legacy_config import NewConfig, translate
-from bot.legacy_lists import Damaged, read_bans, read_registrations
-from bot.legacy_mail import translate_body
-from bot.legacy_takeover import carry_out
+from bot.legacy.config import NewConfig, translate
+from bot.legacy.lists import Damaged, read_bans, read_registrations
+from bot.legacy.mail import translate_body
+from bot.legacy.plan import CONFIG, Plan, make_plan
+from bot.legacy.takeover import carry_out
 from gateway.config import Settings, load, parse
 from gateway.homeserver.token_file import TokenFile
 from gateway.mail.compose import Composer

@@ -17,12 +17,12 @@ import yaml
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from nio import AsyncClient
 
-from bot.check import check
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
-from bot.finding import Finding
+from bot.operator.check import check
+from bot.operator.finding import Finding
+from bot.operator.surroundings import _ROOM_WARNINGS
 from bot.room.power import Standing
-from bot.surroundings import _ROOM_WARNINGS
 
 BROKEN = Path(__file__).parent / "broken_configs"
 NO_BOT = "bot: not configured; nobody moderates, and no alert is shown anywhere"
@@ -332,7 +332,7 @@ async def test_a_room_that_never_answers_is_told_in_time(
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr("bot.room.room.Room._find", never)
-    monkeypatch.setattr("bot.surroundings._ROOM_LIMIT", 1.0)
+    monkeypatch.setattr("bot.operator.surroundings._ROOM_LIMIT", 1.0)
     (said,) = texts(await check(write(bot=bot | {"room": "!x:y"})))
     assert "did not answer about the room within 1 s" in said
 

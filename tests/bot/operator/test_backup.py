@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.backup import BackupError, back_up
+from bot.operator.backup import BackupError, back_up
 from gateway.store import facts
 from gateway.store.database import Database
 

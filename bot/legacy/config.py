@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from bot.legacy_lists import Damaged
-from bot.legacy_mail import translate_body
+from bot.legacy.lists import Damaged
+from bot.legacy.mail import translate_body
 from gateway.rules.durations import format_duration
 
 TEMPLATES = "imported-templates"  # the folder beside the new configuration

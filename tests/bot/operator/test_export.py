@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.export import COLUMNS, new_file, write_csv, write_json
+from bot.operator.export import COLUMNS, new_file, write_csv, write_json
 from gateway.store import registrations
 from gateway.store.database import Database
 from gateway.store.registrations import Registration, Request, Status

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from bot.export import new_file
-from bot.legacy import CONFIG, Plan, has_shared_token
-from bot.legacy_config import TEMPLATES, NewConfig
-from bot.legacy_lists import OldRegistration
+from bot.legacy.config import TEMPLATES, NewConfig
+from bot.legacy.lists import OldRegistration
+from bot.legacy.plan import CONFIG, Plan, has_shared_token
+from bot.operator.export import new_file
 from gateway.clock import Clock, utc_now
 from gateway.config import Settings
 from gateway.homeserver.homeserver import Token

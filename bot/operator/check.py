@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
-from bot.finding import Finding
-from bot.surroundings import ask_around
+from bot.operator.finding import Finding
+from bot.operator.surroundings import ask_around
 from gateway import app
 from gateway.config import ConfigError, Settings, Web, load
 from gateway.store.ban_files import BanFiles
@@ -107,7 +107,7 @@ def _check_pages(settings: Settings) -> list[Finding]:
     except ValueError as error:
         found.append(Finding(f"web.templates: {error}"))
     try:
-        app._composer(settings)
+        app.make_composer(settings)
     except ConfigError as error:
         found += map(Finding, error.faults)
     return found

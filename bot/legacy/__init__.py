@@ -1,0 +1,1 @@
+"""The older installation: its files read, and what is taken over of them."""

@@ -1,0 +1,1 @@
+"""The operator's work: checking, exporting, backing up, bringing an older installation over."""
