@@ -1,0 +1,462 @@
+"""What the journeys share: desks that are processes of their own, and the servers around them."""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import sqlite3
+import ssl
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, closing
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+import yaml
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
+
+from bot.demo.applicant import token_in
+from bot.demo.ports import free_port
+from bot.demo.synapse import Synapse
+
+ROOT = Path(__file__).parent.parent.parent
+LIMIT = 30.0  # seconds that any one thing may take on a slow machine
+SMTP_PASSWORD = "a pass-word of the post"
+BOT_PASSWORD = "a pass-word of the bot"
+AUTHORITY = trustme.CA()
+PORTER = "from bot.terminal import main; main()"
+# The same with a clock that is ahead, so that nobody waits for the minute to end.
+PORTER_AHEAD = (
+    "import sys, time, time_machine;"
+    " time_machine.travel(time.time() + float(sys.argv.pop(1)), tick=True).start(); "
+) + PORTER
+
+
+async def until(found: Callable[[], Any], limit: float = LIMIT) -> Any:
+    """What `found` says as soon as it is true; TimeoutError when it never is."""
+    async with asyncio.timeout(limit):
+        while not (result := found()):
+            await asyncio.sleep(0.02)
+    return result
+
+
+class Line(SMTP):
+    """One connection to the post, kept at hand to be cut."""
+
+    def __init__(self, post: "Post", **options: Any) -> None:
+        super().__init__(post, hostname="mail.test", **options)
+        self.post = post
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.post.lines.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self.post.lines.discard(self)
+
+
+class Post:
+    """A real SMTP server that insists on STARTTLS and AUTH."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self.lines: set[Line] = set()
+        self.mails: list[EmailMessage] = []
+        self.senders: list[str] = []
+        self.pause = 0.0  # seconds before a mail is taken
+        self.under_way = 0
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        AUTHORITY.issue_cert("localhost").configure_cert(self._tls)
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._line, "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        async with asyncio.timeout(LIMIT):
+            while self.lines:
+                for line in tuple(self.lines):
+                    if line.transport is not None:
+                        line.transport.abort()
+                await asyncio.sleep(0.01)
+
+    def _line(self) -> Line:
+        return Line(
+            self,
+            tls_context=self._tls,
+            require_starttls=True,
+            auth_required=True,
+            authenticator=self._authenticate,
+        )
+
+    def _authenticate(self, server: Any, session: Any, envelope: Any, kind: str, data: Any) -> Any:
+        right = LoginPassword(b"porter", SMTP_PASSWORD.encode())
+        return AuthResult(success=session.ssl is not None and data == right, handled=False)
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        self.under_way += 1
+        try:
+            await asyncio.sleep(self.pause)
+        finally:
+            self.under_way -= 1
+        mail = message_from_bytes(envelope.content, policy=default)
+        assert isinstance(mail, EmailMessage)
+        assert [mail["To"]] == envelope.rcpt_tos
+        self.mails.append(mail)
+        self.senders.append(envelope.mail_from)
+        return "250 OK"
+
+    def to(self, address: str) -> list[EmailMessage]:
+        return [mail for mail in self.mails if mail["To"] == address]
+
+    async def mail_to(self, address: str) -> EmailMessage:
+        return (await until(lambda: self.to(address)))[-1]
+
+
+class Cable:
+    """A TCP connection to a server, which a test can cut and mend."""
+
+    def __init__(self, port: int) -> None:
+        self.port = free_port()
+        self._target = port
+        self._server: asyncio.Server | None = None
+        self._carrying: set[asyncio.Task[Any]] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+
+    async def cut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        carrying = tuple(self._carrying)
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._carry(reader, writer))
+        self._carrying.add(task)
+        task.add_done_callback(self._carrying.discard)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, away = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            both = {
+                asyncio.create_task(self._copy(reader, away)),
+                asyncio.create_task(self._copy(there, writer)),
+            }
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in both:
+                    each.cancel()
+                await asyncio.gather(*both, return_exceptions=True)
+        finally:
+            for end in (writer, away):
+                end.transport.abort()
+            await asyncio.sleep(0)
+
+    @staticmethod
+    async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the desk answered."""
+
+    status: int
+    headers: Any
+    text: str
+
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def codes(self) -> list[str]:
+        return [each["code"] for each in self.json()["errors"]]
+
+
+class Porter:
+    """One process of `porter`. Ended by its pid, never by its name."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def said(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """What stands in its log as events."""
+        return [json.loads(line) for line in self.said.splitlines() if line.startswith("{")]
+
+    def saw(self, event: str) -> list[dict[str, Any]]:
+        return [each for each in self.events if each["event"] == event]
+
+    async def until_said(self, event: str) -> list[dict[str, Any]]:
+        def look() -> Any:
+            assert self._process.returncode is None, self.said
+            return self.saw(event)
+
+        return await until(look)
+
+    async def wait(self, limit: float = LIMIT) -> int:
+        async with asyncio.timeout(limit):
+            return await self._process.wait()
+
+    async def stop(self, limit: float = LIMIT) -> int:
+        """End it as a service manager does; its status."""
+        self._process.terminate()
+        return await self.wait(limit)
+
+    async def kill(self) -> None:
+        """Pull the plug."""
+        if self._process.returncode is None:
+            os.kill(self.pid, signal.SIGKILL)
+        await self.wait()
+
+
+class House:
+    """A desk's folder, its configuration, and the processes that run on it."""
+
+    def __init__(
+        self, folder: Path, config: dict[str, Any], post: Post, session: aiohttp.ClientSession
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self.post = post
+        self._session = session
+        self.processes: list[Porter] = []
+        self.secrets = {SMTP_PASSWORD, BOT_PASSWORD}
+        self._ips = iter(range(1, 1 << 16))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.config['web']['port']}"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "state" / "porter.db"
+
+    async def start(
+        self, *words: str, config: dict[str, Any] | None = None, ahead: float | None = None
+    ) -> Porter:
+        """`porter WORDS` as a process; its clock is `ahead` by so many seconds."""
+        number = len(self.processes)
+        file = self.folder / f"config-{number}.yaml"
+        file.write_text(yaml.safe_dump(merge(self.config, config or {})))
+        log = self.folder / f"log-{number}"
+        shift = [PORTER] if ahead is None else [PORTER_AHEAD, str(ahead)]
+        with log.open("wb") as stream:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", *shift, "--config", str(file), *words),
+                cwd=self.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+            )
+        self.processes.append(Porter(process, log))
+        return self.processes[-1]
+
+    async def serve(self, *words: str, **more: Any) -> Porter:
+        """Start a process with a page, and wait until it is served."""
+        porter = await self.start(*(words or ("gateway",)), **more)
+        await porter.until_said("page_served")
+        return porter
+
+    async def run(self, *words: str) -> str:
+        """A command in the operator's terminal; what it said."""
+        porter = await self.start(*words)
+        assert await porter.wait() == 0, porter.said
+        return porter.said
+
+    def address(self) -> str:
+        """A visitor's address that nobody had before, each in a neighbourhood of its own."""
+        number = next(self._ips)
+        return f"11.{number >> 8}.{number & 255}.7"
+
+    async def ask(
+        self, name: str, email: str, *, url: str | None = None, html: bool = False, **head: str
+    ) -> Reply:
+        """Post a request, as JSON or as the page's form."""
+        fields = {"requested_username": name, "email": email}
+        head = {"X-Forwarded-For": self.address(), **head}
+        head["Accept"] = "text/html" if html else "application/json"
+        body = {"data": fields} if html else {"json": fields}
+        async with self._session.post(
+            (url or self.url) + "/register", headers=head, **body
+        ) as answer:
+            return Reply(answer.status, answer.headers, await answer.text())
+
+    async def look(self, path: str = "/", url: str | None = None, **head: str) -> Reply:
+        async with self._session.get((url or self.url) + path, headers=head) as answer:
+            return Reply(answer.status, answer.headers, await answer.text())
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """What stands in the database, read beside the desk."""
+        with closing(sqlite3.connect(self.database, timeout=10)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def statuses(self, email: str) -> list[str]:
+        query = "SELECT status FROM registrations WHERE email = ? ORDER BY id"
+        return [status for (status,) in self.rows(query, email)]
+
+    def hurry(self) -> None:
+        """Let the pauses between two attempts at a mail be over."""
+        with closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
+            connection.execute(
+                "UPDATE mails SET due_at = created_at WHERE status = 'queued'"
+                " AND leased_until IS NULL"
+            )
+
+    async def until_nothing_is_owed(self, limit: float = LIMIT) -> None:
+        """Wait for all mails, without the pauses between two attempts."""
+        async with asyncio.timeout(limit):
+            while self.rows("SELECT 1 FROM mails WHERE status = 'queued'"):
+                self.hurry()
+                await asyncio.sleep(0.2)
+
+    async def close(self) -> None:
+        """End what still runs, and look for secrets in all that was said."""
+        for porter in self.processes:
+            await porter.kill()
+        if self.database.exists():
+            self.secrets |= {value for (value,) in self.rows("SELECT value FROM tokens")}
+        for porter in self.processes:
+            told = [secret for secret in self.secrets if secret in porter.said]
+            assert not told, f"a secret stands in {porter.said}"
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        known = merged.get(key)
+        both = isinstance(value, dict) and isinstance(known, dict)
+        merged[key] = merge(known, value) if both else value
+    return merged
+
+
+def text_of(mail: EmailMessage, kind: str = "plain") -> str:
+    part = mail.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def token_of(mail: EmailMessage) -> str:
+    return token_in(re.sub("\r", "", text_of(mail)))
+
+
+OpenHouse = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+async def post() -> AsyncIterator[Post]:
+    post = Post()
+    await post.start()
+    yield post
+    await post.stop()
+    await asyncio.sleep(0.02)  # TLS connections close in a few turns of the loop
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(
+        timeout=aiohttp.ClientTimeout(total=LIMIT), connector=aiohttp.TCPConnector(limit=0)
+    ) as session:
+        yield session
+
+
+@pytest.fixture
+async def open_house(
+    synapse: Synapse, post: Post, session: aiohttp.ClientSession, tmp_path: Path
+) -> AsyncIterator[OpenHouse]:
+    """Makes desks against the real homeserver, and ends their processes with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def open_it(**changes: Any) -> House:
+            folder = tmp_path / secrets.token_hex(4)
+            (folder / "secrets").mkdir(parents=True)
+            AUTHORITY.cert_pem.write_to_path(folder / "ca.pem")
+            port = free_port()
+            operator = f"operator-{secrets.token_hex(4)}"
+            admin = await synapse.register_user(operator, "pass-word-1", admin=True)
+            for name, secret in (("admin", admin), ("smtp", SMTP_PASSWORD), ("bot", BOT_PASSWORD)):
+                (folder / "secrets" / name).write_text(secret + "\n")
+            config = {
+                "server_name": synapse.server_name,
+                "state": "state",
+                "bans": "bans",
+                "web": {
+                    "port": port,
+                    "public_url": f"http://localhost:{port}",
+                    "trusted_proxies": ["127.0.0.1"],
+                },
+                "homeserver": {
+                    "kind": "synapse",
+                    "url": synapse.url,
+                    "admin_token_file": "secrets/admin",
+                },
+                "tokens": {"mode": "per_applicant"},
+                "registration": {"limits": {"network": None, "all": None}},
+                "smtp": {
+                    "host": "localhost",
+                    "port": post.port,
+                    "username": "porter",
+                    "password_file": "secrets/smtp",
+                    "from": "The desk <desk@porter.localhost>",
+                    "timeout": "5s",
+                    "ca_file": "ca.pem",
+                },
+            }
+            house = House(folder, merge(config, changes), post, session)
+            house.secrets.add(admin)
+            stack.push_async_callback(house.close)
+            return house
+
+        yield open_it
+
+
+@pytest.fixture
+async def house(open_house: OpenHouse) -> House:
+    return await open_house()
+
+
+@pytest.fixture
+def someone() -> Callable[[], str]:
+    """Names that no other test has asked for."""
+    return lambda: f"ann-{secrets.token_hex(5)}"
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
