@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from gateway.config import ConfigError, Settings, load
+from gateway.config import ConfigError, load
+from gateway.settings import Settings
 
 
 def settings_of(context: click.Context) -> Settings:

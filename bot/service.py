@@ -9,7 +9,8 @@ from bot.room.alerts import RoomAlert
 from bot.room.inbox import Command
 from bot.room.room import Room
 from gateway.app import Desk, open_desk, run_gateway
-from gateway.config import ConfigError, Settings
+from gateway.config import ConfigError
+from gateway.settings import Settings
 from gateway.store import alerts, events
 from gateway.store.alerts import Alert
 from gateway.store.audit import Author

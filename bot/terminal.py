@@ -14,7 +14,7 @@ from bot.process import settings_of
 from bot.service import serve
 from gateway import log
 from gateway.app import open_desk
-from gateway.config import Settings
+from gateway.settings import Settings
 from gateway.store.audit import Author
 
 _CONFIG = click.Path(path_type=Path)

@@ -9,11 +9,12 @@ from datetime import timedelta
 
 import aiohttp
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts import AccountWatcher
 from gateway.clock import Clock, utc_now
-from gateway.config import ConfigError, Settings
+from gateway.config import ConfigError
 from gateway.courier import Courier
 from gateway.homeserver.homeserver import TokenSource
 from gateway.homeserver.names import Names
@@ -28,9 +29,11 @@ from gateway.rotation import Rotation
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
-from gateway.store import alerts, outbox
+from gateway.settings import Settings
+from gateway.store import alerts, leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
+from gateway.store.presence import present
 from gateway.supervision import supervise
 from gateway.web.server import WebServer
 
@@ -71,6 +74,24 @@ class Desk:
         except SQLAlchemyError as error:
             return [f"the database cannot be written: {complaint(error)}"]
         return []
+
+    async def end_old_leases(self) -> None:
+        """Take up what gateways left that were killed; only while no other is at work.
+
+        A rotation by command may lose its lease too: then two put the same token into force.
+        """
+
+        def release(connection: Connection) -> int:
+            leases.release_all(connection)
+            return outbox.release_all(connection)
+
+        try:
+            left = await self.database.write(release)
+        except SQLAlchemyError as error:
+            _log.warning("leases_not_ended", reason=complaint(error))  # they end by their time
+        else:
+            if left:
+                _log.info("mails_taken_up", mails=left)
 
     async def watch_bans(self) -> None:
         """Keep the bans true to their files, and take out what is over, until cancelled."""
@@ -204,7 +225,8 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
     if ready is not None:
         ready.set()
     try:
-        async with asyncio.TaskGroup() as tasks:
+        lock = desk.settings.state / "gateway.lock"
+        async with present(lock, desk.end_old_leases), asyncio.TaskGroup() as tasks:
             for name, work in (
                 ("courier", desk.courier.run),
                 ("rotation", desk.rotation.run),
@@ -236,7 +258,7 @@ def make_token_source(settings: Settings, session: aiohttp.ClientSession) -> Tok
 
 
 def make_mailer(settings: Settings) -> Mailer:
-    """The way to the SMTP server. Raises OSError when `smtp.ca_file` cannot be read."""
+    """The way to the SMTP server. Raises ConfigError when `smtp.ca_file` is unusable."""
     smtp = settings.smtp
     try:
         return Mailer(
@@ -257,7 +279,7 @@ def make_mailer(settings: Settings) -> Mailer:
 
 
 def make_composer(settings: Settings) -> Composer:
-    """The words of the mail. Raises ValueError when a template is broken."""
+    """The words of the mail. Raises ConfigError when a template is broken."""
     try:
         return Composer(
             server_name=settings.server_name,

@@ -14,7 +14,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.config import Settings
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability
 from gateway.homeserver.names import Names
 from gateway.mail.compose import Composer
@@ -23,6 +22,7 @@ from gateway.rotation import Rotation
 from gateway.rules.addresses import parse_address
 from gateway.rules.networks import plain_address
 from gateway.rules.screening import Refusal, banned
+from gateway.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.ban_files import BanFiles

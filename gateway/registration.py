@@ -8,14 +8,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.config import Settings
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.homeserver.names import Names
 from gateway.hours import Hours
 from gateway.rules.abuse import Bursts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
-from gateway.store import alerts, audit, outbox, registrations
+from gateway.settings import Settings
+from gateway.store import alerts, audit, lookback, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
@@ -100,7 +100,7 @@ class Registrar:
         now = self._clock()
         request = _request(application, screened)
         limits = self._rules.limits
-        seen = registrations.seen(
+        seen = lookback.seen(
             connection,
             request,
             now,

@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.config import Settings
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
+from gateway.settings import Settings
 from gateway.shared_token import SharedToken
 from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.audit import PORTER, Author

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from bot.commands.table import table
 from bot.console import CHAPTERS
 from bot.terminal import main
-from gateway.config import SECRETS, Settings, parse
+from gateway.config import SECRETS, parse
+from gateway.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

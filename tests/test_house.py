@@ -19,14 +19,20 @@ HOMES = {
     "aiosmtplib": ("gateway/mail/",),
     "aiosmtpd": ("bot/demo/",),
     "click": ("bot/",),
-    "croniter": ("gateway/rules/", "gateway/config.py"),
+    "croniter": ("gateway/rules/", "gateway/settings.py"),
     "re2": ("gateway/rules/",),
     "jinja2": ("gateway/mail/", "gateway/web/"),
 }
 # The floors, lowest first: a module imports from its own floor and from lower ones.
 FLOORS = (
-    ("gateway/rules/", "gateway/words.py", "gateway/clock.py"),
-    ("gateway/store/", "gateway/homeserver/", "gateway/mail/", "gateway/config.py"),
+    ("gateway/rules/", "gateway/words.py", "gateway/clock.py", "gateway/folder.py"),
+    (
+        "gateway/store/",
+        "gateway/homeserver/",
+        "gateway/mail/",
+        "gateway/config.py",
+        "gateway/settings.py",
+    ),
     (
         "gateway/hours.py",
         "gateway/registration.py",
@@ -116,5 +122,5 @@ def test_sql_is_written_in_the_store_alone() -> None:
 
 
 def test_a_file_is_small_enough_to_read() -> None:
-    long = {place(each): n for each in SOURCES if (n := len(each.read_text().splitlines())) > 330}
+    long = {place(each): n for each in SOURCES if (n := len(each.read_text().splitlines())) > 300}
     assert not long

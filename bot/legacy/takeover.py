@@ -11,11 +11,11 @@ from bot.legacy.lists import OldRegistration
 from bot.legacy.plan import CONFIG, Plan, has_shared_token
 from bot.operator.export import new_file
 from gateway.clock import Clock, utc_now
-from gateway.config import Settings
 from gateway.homeserver.homeserver import Token
 from gateway.homeserver.token_file import TokenFile
 from gateway.rules.bans import Ban
 from gateway.rules.tokens import Schedule
+from gateway.settings import Settings
 from gateway.store import audit, imports, tokens
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles

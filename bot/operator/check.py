@@ -16,7 +16,8 @@ import yaml
 from bot.operator.finding import Finding
 from bot.operator.surroundings import ask_around
 from gateway import app
-from gateway.config import ConfigError, Settings, Web, load
+from gateway.config import ConfigError, load
+from gateway.settings import Settings, Web
 from gateway.store.ban_files import BanFiles
 from gateway.web.pages import Pages
 from gateway.web.shelf import Shelf

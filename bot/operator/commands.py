@@ -22,8 +22,8 @@ from bot.operator.check import check as find_faults
 from bot.operator.export import FORMATS, new_file
 from bot.process import settings_of
 from gateway import log
-from gateway.config import Settings
 from gateway.homeserver.homeserver import HomeserverError
+from gateway.settings import Settings
 from gateway.store import registrations
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint

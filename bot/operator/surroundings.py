@@ -14,10 +14,11 @@ from yarl import URL
 from bot.operator.finding import Finding
 from bot.room.room import Room
 from gateway import app
-from gateway.config import Bot, ConfigError, Settings
+from gateway.config import ConfigError
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.question import ask
 from gateway.mail.delivery import DeliveryError
+from gateway.settings import Bot, Settings
 
 _MAIL_LIMIT = timedelta(seconds=8)
 _QUESTION_LIMIT = timedelta(seconds=4)

@@ -6,14 +6,13 @@ one and nothing between. A container must mount the folder: a mounted file would
 """
 
 import asyncio
-import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gateway.folder import alone_in, sync
 from gateway.homeserver.homeserver import HomeserverError, Token
 
 _NEW_FILE_MODE = 0o644  # the homeserver runs as another user and must be able to read it
@@ -75,16 +74,16 @@ class TokenFile:
 
     def _replace(self, change: Callable[[Sequence[str]], list[str]]) -> None:
         try:
-            with _alone_in(self._path.parent) as folder:
+            with alone_in(self._path.parent):
                 before = self.values()
                 # Against registration for everybody: an empty file opens some of these servers.
                 after = change(before) or [secrets.token_hex(24)]
                 if tuple(after) != before:
-                    self._write("".join(f"{value}\n" for value in after), folder)
+                    self._write("".join(f"{value}\n" for value in after))
         except OSError as error:
             raise self._fault(error) from error
 
-    def _write(self, text: str, folder: int) -> None:
+    def _write(self, text: str) -> None:
         temporary = self._path.with_name(f".{self._path.name}.new")
         temporary.unlink(missing_ok=True)  # left by a process that was killed at this place
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -94,7 +93,7 @@ class TokenFile:
             self._take_over_rights(stream.fileno())
             os.fsync(stream.fileno())
         temporary.replace(self._path)
-        os.fsync(folder)
+        sync(self._path.parent)
 
     def _take_over_rights(self, new: int) -> None:
         """Mode and, where we may, owner of the file that is about to be replaced."""
@@ -115,14 +114,3 @@ class TokenFile:
     def _fault(self, error: OSError | UnicodeDecodeError) -> HomeserverError:
         reason = error.strerror if isinstance(error, OSError) else "it is not ASCII text"
         return HomeserverError(f"the token file {self._path} cannot be used ({reason})")
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[int]:
-    """Hold the folder's lock against other processes; yields its descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -37,3 +37,8 @@ def take(connection: Connection, job: str, holder: str, now: datetime, span: tim
 def release(connection: Connection, job: str, holder: str) -> None:
     """Give the lease back, if it is still ours."""
     connection.execute(leases.delete().where(leases.c.job == job, leases.c.holder == holder))
+
+
+def release_all(connection: Connection) -> None:
+    """Give back every lease: their holders are gone."""
+    connection.execute(leases.delete())

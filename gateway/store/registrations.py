@@ -1,32 +1,20 @@
 """Registrations: every request that was heard, also the refused ones, and what became of it."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from functools import cache
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    Integer,
     RowMapping,
-    ScalarSelect,
-    Select,
-    and_,
-    bindparam,
     func,
-    literal,
-    literal_column,
-    not_,
     or_,
     select,
 )
 
-from gateway.rules.limits import Limit
-from gateway.store.schema import UtcDateTime, registrations
+from gateway.store.schema import registrations
 
 
 class Status(StrEnum):
@@ -77,112 +65,6 @@ class Registration:
     token_id: int | None
     mailed_at: datetime | None
     registered_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the desk already heard, as far as it matters for one request."""
-
-    from_network: int
-    in_all: int
-    name_held: bool
-    address_known: bool
-
-
-def seen(
-    connection: Connection,
-    request: Request,
-    now: datetime,
-    *,
-    network: Limit | None,
-    all: Limit | None,
-    cooldown: timedelta,
-    one_account_per_address: bool,
-) -> Seen:
-    """Count and look up, in one statement of the deciding transaction.
-
-    From one network every request counts, refused ones too; in all only those that were not
-    refused count, or one flood would close the desk for everybody. Counting ends at the limit.
-    A name held by the same address from the same network is no hindrance (somebody pressed the
-    button twice). From elsewhere it is, whatever address is given: answering by address would
-    tell a stranger who asked for the name.
-    """
-    query = _seen(network is not None, all is not None, one_account_per_address)
-    values = {
-        "name": request.name,
-        "email_key": request.email_key,
-        "network": request.network,
-        "now": now,
-        "cooled_since": now - cooldown,
-    }
-    if network is not None:
-        values |= {"network_since": now - network.within, "network_most": network.count}
-    if all is not None:
-        values |= {"all_since": now - all.within, "all_most": all.count}
-    row = connection.execute(query, values).one()
-    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]))
-
-
-@cache  # building the statement anew costs more than running it
-def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -> Select[Any]:
-    r, now = registrations.c, bindparam("now", type_=UtcDateTime)
-    same_network = r.network == bindparam("network")
-    accepted = _is_one_of([each for each in Status if each != Status.REFUSED])
-    from_network = _count("network", same_network) if count_network else _NOTHING
-    in_all = _count("all", accepted) if count_all else _NOTHING
-    same_address = r.email_key == bindparam("email_key")
-    held = (
-        select(r.id)
-        .where(
-            r.name == bindparam("name"),
-            r.held_until > now,
-            _is_one_of(HOLDING),
-            not_(and_(same_address, same_network)),
-        )
-        .exists()
-    )
-    known = or_(
-        and_(
-            _is_one_of((*KNOWN, Status.REGISTERED)),
-            r.created_at > bindparam("cooled_since", type_=UtcDateTime),
-        ),
-        # The button was pressed twice: the mail that is owed anyway answers both.
-        and_(r.status == Status.PENDING, r.name == bindparam("name"), r.held_until > now),
-    )
-    if one_account_per_address:
-        known = or_(
-            known,
-            r.status == Status.REGISTERED,
-            and_(_is_one_of(KNOWN), r.held_until > now),
-        )
-    address = select(r.id).where(same_address, known).exists()
-    return select(from_network, in_all, held, address)
-
-
-_NOTHING = select(literal(0)).scalar_subquery()
-
-
-def _count(limit: str, which: ColumnElement[bool]) -> ScalarSelect[int]:
-    """How many rows are within a limit's span, counted no further than the limit."""
-    r = registrations.c
-    # A row from the future was written before the clock was set back: it must not jam the desk.
-    found = (
-        select(r.id)
-        .where(
-            which,
-            r.created_at > bindparam(f"{limit}_since", type_=UtcDateTime),
-            r.created_at <= bindparam("now", type_=UtcDateTime),
-        )
-        .limit(bindparam(f"{limit}_most", type_=Integer))
-        .subquery()
-    )
-    return select(func.count()).select_from(found).scalar_subquery()
-
-
-def _is_one_of(statuses: Iterable[Status]) -> ColumnElement[bool]:
-    # Like IN, which SQLAlchemy would write out anew, value by value, at each execution.
-    words = ", ".join(f"'{each.value}'" for each in statuses)
-    return registrations.c.status.op("IN", is_comparison=True)(literal_column(f"({words})"))
 
 
 def add(

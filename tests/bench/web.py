@@ -1,4 +1,4 @@
-"""The page and the form beside bare aiohttp, in turns, so that a noisy machine is noisy for both."""
+"""The page and the form beside bare aiohttp, in turns: a noisy machine is noisy for both."""
 
 import asyncio
 import statistics
@@ -57,7 +57,7 @@ def _fetch(url: str) -> bytes:
 async def _compare(bare: int, desk: int) -> list[tuple[str, str]]:
     pages: list[tuple[Load, Load]] = []
     forms: list[tuple[Load, Load]] = []
-    for turn in range(ROUNDS):
+    for _ in range(ROUNDS):
         load = [get("/")] * GETS
         pages.append(
             (

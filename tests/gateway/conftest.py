@@ -17,9 +17,8 @@ import pytest
 import yaml
 from aiosmtpd.smtp import SMTP
 
-from gateway import words
 from gateway.accounts import AccountWatcher
-from gateway.config import Settings, parse
+from gateway.config import parse
 from gateway.courier import Courier
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Token, TokenSource
 from gateway.hours import Hours
@@ -30,6 +29,7 @@ from gateway.rotation import Rotation
 from gateway.rules.bans import Kind, parse_line
 from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
+from gateway.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
@@ -355,7 +355,6 @@ async def open_house(
             subject=settings.mail.subject,
             public_url=None,
             homeserver_url=settings.homeserver.url,
-            speech=words.speech,
         )
         courier = Courier(
             settings=settings,

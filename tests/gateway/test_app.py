@@ -14,8 +14,9 @@ from aiohttp import web
 
 from bot.demo.ports import free_port
 from gateway.app import Desk, open_desk, run_gateway
-from gateway.config import ConfigError, Settings
+from gateway.config import ConfigError
 from gateway.homeserver.token_file import TokenFile
+from gateway.settings import Settings
 from gateway.store import alerts, registrations
 from gateway.store.registrations import Status
 from tests.gateway.conftest import MailServer, text_of, until

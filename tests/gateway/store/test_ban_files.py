@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gateway.rules.addresses import parse_address
 from gateway.rules.bans import Ban, Kind
 from gateway.rules.networks import plain_address
-from gateway.store import ban_files
+from gateway.store import ban_files, ban_page
 from gateway.store.ban_files import BanFiles
 
 NOW = datetime(2026, 11, 23, 10, 4, tzinfo=UTC)
@@ -124,8 +124,8 @@ async def test_an_appended_line_is_read_alone(files, ips, monkeypatch):
         read.append(line)
         return original(kind, line)
 
-    original = ban_files.parse_line
-    monkeypatch.setattr(ban_files, "parse_line", parse_line)
+    original = ban_page.parse_line
+    monkeypatch.setattr(ban_page, "parse_line", parse_line)
     append(ips, "198.51.100.1\n198.51.100.2\n")
     await files.refresh()
     await files.add([ip("198.51.100.3")])
@@ -154,7 +154,7 @@ async def test_an_edit_of_the_same_length_is_noticed(files, ips):
 
 async def test_an_edit_of_the_same_length_at_the_same_moment_is_noticed(tmp_path, ips, monkeypatch):
     """A file system tells two writes within some milliseconds apart by nothing but their bytes."""
-    monkeypatch.setattr(ban_files, "_SETTLED", 10**18)
+    monkeypatch.setattr(ban_page, "_SETTLED", 10**18)
     files = BanFiles(tmp_path)
     for value in ("198.51.100.1", "198.51.100.2", "198.51.100.3"):
         ips.write_text(f"{value}\n")
@@ -554,7 +554,7 @@ async def test_a_disk_that_does_not_keep_a_removal_leaves_the_ban(
 
 
 async def test_a_line_written_by_hand_during_a_removal_is_kept(files, ips, monkeypatch):
-    original, edits = ban_files._copy_without, ["198.51.100.1\n", "198.51.100.2\n"]
+    original, edits = ban_files.copy_without, ["198.51.100.1\n", "198.51.100.2\n"]
 
     def copy_without(*args):
         gone = original(*args)
@@ -562,7 +562,7 @@ async def test_a_line_written_by_hand_during_a_removal_is_kept(files, ips, monke
             append(ips, edits.pop(0))
         return gone
 
-    monkeypatch.setattr(ban_files, "_copy_without", copy_without)
+    monkeypatch.setattr(ban_files, "copy_without", copy_without)
     assert await files.remove(Kind.IP, "2001:db8::1") == [ip("2001:db8::1")]
     assert in_force(files) == ["203.0.113.0/24", "198.51.100.1", "198.51.100.2"]
     assert ips.read_text().endswith("198.51.100.1\n198.51.100.2\n")

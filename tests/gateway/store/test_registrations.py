@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.rules.limits import Limit
-from gateway.store import registrations, tokens
+from gateway.store import lookback, registrations, tokens
 from gateway.store.registrations import Request, Status
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -15,7 +15,7 @@ BOB = Request("bob", "bob@x.org", "bob@x.org", "198.51.100.7", "198.51.100.0/24"
 
 
 def look(connection, request, now=NOW, one=False):
-    return registrations.seen(
+    return lookback.seen(
         connection,
         request,
         now,

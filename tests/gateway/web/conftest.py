@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from gateway.config import Settings
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application, Refusal
+from gateway.settings import Settings
 from gateway.web.server import build
 
 NOW = datetime(2026, 11, 24, 19, 44, 30, tzinfo=UTC)

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bot.demo.ports import free_port
-from gateway.config import Settings
+from gateway.settings import Settings
 from gateway.web.server import WebServer
 
 
