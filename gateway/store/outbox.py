@@ -87,7 +87,6 @@ def release(connection: Connection, claimed: Sequence[Mail]) -> None:
 
 def release_all(connection: Connection) -> int:
     """Give back what couriers leased who are gone, all of them; returns how many."""
-    return 0
     return connection.execute(
         mails.update()
         .where(mails.c.leased_until.is_not(None), mails.c.status == "queued")

@@ -23,6 +23,8 @@ import aiohttp
 import pytest
 import trustme
 import yaml
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 from bot.demo.applicant import token_in
@@ -331,6 +333,11 @@ class House:
         query = "SELECT status FROM registrations WHERE email = ? ORDER BY id"
         return [status for (status,) in self.rows(query, email)]
 
+    @property
+    def tokens_in_file(self) -> list[str]:
+        """What a homeserver would read now."""
+        return (self.folder / "token" / "file").read_text().split()
+
     def hurry(self) -> None:
         """Let the pauses between two attempts at a mail be over."""
         with closing(sqlite3.connect(self.database, timeout=10)) as connection, connection:
@@ -441,6 +448,31 @@ async def open_house(
             house = House(folder, merge(config, changes), post, session)
             house.secrets.add(admin)
             stack.push_async_callback(house.close)
+            return house
+
+        yield open_it
+
+
+@pytest.fixture
+async def open_file_house(open_house: OpenHouse) -> AsyncIterator[OpenHouse]:
+    """Makes desks with a token file. There is no such server on PyPI: this one knows no names."""
+
+    async def available(request: web.Request) -> web.Response:
+        return web.json_response({"available": True})
+
+    app = web.Application()
+    app.router.add_get("/_matrix/client/v3/register/available", available)
+    async with TestServer(app) as server:
+
+        async def open_it(**changes: Any) -> House:
+            homeserver = {
+                "kind": "token_file",
+                "url": str(server.make_url("")).rstrip("/"),
+                "token_file": "token/file",
+            }
+            tokens = {"mode": "shared"}
+            house = await open_house(**merge({"homeserver": homeserver, "tokens": tokens}, changes))
+            (house.folder / "token").mkdir()
             return house
 
         yield open_it
