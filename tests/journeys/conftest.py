@@ -346,12 +346,12 @@ class House:
                 " AND leased_until IS NULL"
             )
 
-    async def until_nothing_is_owed(self, limit: float = LIMIT) -> None:
-        """Wait for all mails, without the pauses between two attempts."""
+    async def until_nothing_is_owed(self, pause: float = 0.2, limit: float = LIMIT) -> None:
+        """Wait for all mails, with a short pause between two attempts."""
         async with asyncio.timeout(limit):
             while self.rows("SELECT 1 FROM mails WHERE status = 'queued'"):
                 self.hurry()
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(pause)
 
     async def close(self) -> None:
         """End what still runs, and look for secrets in all that was said."""
