@@ -51,13 +51,13 @@ class SharedToken:
     async def in_force(self) -> IssuedToken:
         """The token that goes into mails now. Raises HomeserverError when there is none yet."""
         for _ in range(_TRIES):
-            current, unfinished = await self._database.read(
-                lambda c: (tokens.current_shared(c), tokens.unfinished_shared(c))
+            current, is_due = await self._database.read(
+                lambda c: (tokens.current_shared(c), self.is_due(c, self._clock()))
             )
-            # Without an overlap the present one may be out of force by now.
-            if current is not None and (unfinished is None or self._overlap):
+            # Without an overlap the present one is out of force by now, or will be in a moment.
+            if current is not None and (not is_due or self._overlap):
                 return current
-            # A rotation is under way, or the desk has just started: it takes a moment.
+            # A rotation is due or under way, or the desk has just started: it takes a moment.
             await asyncio.sleep(_TRY_PAUSE)
         raise HomeserverError("the shared token is not in force yet")
 

@@ -133,6 +133,18 @@ async def test_the_page_and_the_mail_say_how_long_a_token_lasts(open_house):
     assert house.rotation.ends_at(token) == MIDNIGHT + timedelta(days=1, hours=2)
 
 
+async def test_without_an_overlap_a_mail_at_the_slot_waits_for_its_token(shared):
+    await shared.rotation.look()
+    old = await current(shared)
+    shared.clock.now = MIDNIGHT
+    # The desk is open again, and nobody has rotated yet.
+    with pytest.raises(HomeserverError):
+        await shared.rotation.token_for(1)
+    asked = asyncio.create_task(shared.rotation.token_for(1))
+    await shared.rotation.look()
+    assert (await asked).value == await current(shared) != old
+
+
 async def test_without_an_overlap_the_old_token_goes_at_once(shared):
     await shared.rotation.look()
     old = await current(shared)

@@ -1,6 +1,7 @@
 """What the journeys share: desks that are processes of their own, and the servers around them."""
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -259,7 +260,8 @@ class House:
         self._session = session
         self.processes: list[Porter] = []
         self.secrets = {SMTP_PASSWORD, BOT_PASSWORD}
-        self._ips = iter(range(1, 1 << 16))
+        self._numbers = itertools.count()
+        self._ips = itertools.count(1)
 
     @property
     def url(self) -> str:
@@ -273,7 +275,7 @@ class House:
         self, *words: str, config: dict[str, Any] | None = None, ahead: float | None = None
     ) -> Porter:
         """`porter WORDS` as a process; its clock is `ahead` by so many seconds."""
-        number = len(self.processes)
+        number = next(self._numbers)
         file = self.folder / f"config-{number}.yaml"
         file.write_text(yaml.safe_dump(merge(self.config, config or {})))
         log = self.folder / f"log-{number}"
@@ -287,8 +289,9 @@ class House:
                 stderr=stream,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
-        self.processes.append(Porter(process, log))
-        return self.processes[-1]
+        porter = Porter(process, log)
+        self.processes.append(porter)
+        return porter
 
     async def serve(self, *words: str, **more: Any) -> Porter:
         """Start a process with a page, and wait until it is served."""

@@ -1,6 +1,7 @@
 """The plug pulled: `kill -9` at any moment, and what stands on the disk and in inboxes after it."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -42,7 +43,7 @@ class Crowd:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._numbers = iter(range(1 << 30))
+        self._numbers = itertools.count()
         self.asked: set[str] = set()
         self.promised: set[str] = set()
 
