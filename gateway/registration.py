@@ -23,6 +23,7 @@ from gateway.store.registrations import LIVE, Registration, Request, Status
 
 _log = structlog.get_logger(__name__)
 
+_CROWD = 16  # requests at one moment
 _LONGEST = 255  # characters kept of what was typed into a field
 _ORDER = {code: place for place, code in enumerate(Code)}
 
@@ -53,6 +54,7 @@ class Registrar:
         self._names = names
         self._wake = wake
         self._clock = clock
+        self._hearing = 0  # requests under way
         self._bursts = Bursts(settings.alerts.burst)
         self._mail_domain = settings.smtp.domain
 
@@ -78,15 +80,23 @@ class Registrar:
             opening=await self._hours.opening(),
             now=now,
         )
-        availability = NameAvailability.UNKNOWN
-        if screened.name is not None and not screened.refusals:
-            availability = await self._names.availability(screened.name)
-        refusals = await self._database.write(
-            lambda connection: self._decide(connection, application, screened, availability)
-        )
+        self._hearing += 1
+        try:
+            availability = await self._availability(screened)
+            refusals = await self._database.write(
+                lambda connection: self._decide(connection, application, screened, availability)
+            )
+        finally:
+            self._hearing -= 1
         if not refusals:
             self._wake()
         return refusals
+
+    async def _availability(self, screened: Screened) -> NameAvailability:
+        # In a crowd nobody waits for the homeserver: the courier asks before the mail goes.
+        if screened.name is None or screened.refusals or self._hearing > _CROWD:
+            return NameAvailability.UNKNOWN
+        return await self._names.availability(screened.name)
 
     def _decide(
         self,

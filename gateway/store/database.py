@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 T = TypeVar("T")
 
-_BATCH = 256  # units in one commit: bounds what a crash can take back, and each caller's wait
+_BATCH = 64  # units in one commit: bounds what a crash can take back, and each caller's wait
 _BUSY = 10  # seconds that a writer waits for another process
 
 _Unit = tuple[Callable[[Connection], Any], asyncio.Future[Any], asyncio.AbstractEventLoop]
