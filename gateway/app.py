@@ -227,14 +227,22 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
     try:
         lock = desk.settings.state / "gateway.lock"
         async with present(lock, desk.end_old_leases), asyncio.TaskGroup() as tasks:
+            # One of the tasks, so that at the end all of them take their leave at the same time.
+            tasks.create_task(_stay_open(server), name="page")
             for name, work in (
                 ("courier", desk.courier.run),
                 ("rotation", desk.rotation.run),
                 ("accounts", desk.accounts.run),
             ):
                 tasks.create_task(supervise(name, work), name=name)
-            # Until somebody cancels: the page is served by the loop itself.
-            await asyncio.get_running_loop().create_future()
+    finally:
+        await server.stop()
+
+
+async def _stay_open(server: WebServer) -> None:
+    try:
+        # Until somebody cancels: the page is served by the loop itself.
+        await asyncio.get_running_loop().create_future()
     finally:
         await server.stop()
 

@@ -34,7 +34,7 @@ from gateway.store.tokens import IssuedToken
 _log = structlog.get_logger(__name__)
 
 _GLANCE = 1.0  # seconds between two looks when nobody wakes us
-_FAREWELL = 10.0  # seconds that deliveries under way are granted at the end
+_FAREWELL = 5.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
 _PATIENCE = (0.5, 1, 2, 4, 8, 16, 32, 32)  # seconds; with the delivery itself within a lease
 _TELL_AFTER = 3  # failed attempts at one mail before the room hears of it

@@ -86,10 +86,13 @@ class Mailer:
     async def close(self) -> None:
         """Take leave of the server on every idle connection."""
         idle, self._idle = self._idle, []
-        for client, _ in idle:
+
+        async def leave(client: aiosmtplib.SMTP) -> None:
             with suppress(aiosmtplib.SMTPException, TimeoutError, OSError):
                 await client.quit(timeout=_GOODBYE)
             _cut(client)
+
+        await asyncio.gather(*(leave(client) for client, _ in idle))
         await asyncio.sleep(0)  # the transports close in the loop's next turn
 
     async def _transmit(self, message: EmailMessage, recipient: str) -> None:

@@ -18,7 +18,7 @@ __all__ = ["Reception", "WebServer", "build"]
 
 _LARGEST_BODY = 16 * 1024
 _HEAD_TIME = 30.0  # seconds in which the next request has begun and its headers have arrived
-_FAREWELL = 10.0  # seconds for requests in progress when the desk goes home
+_FAREWELL = 3.0  # seconds for requests in progress when the desk goes home
 
 
 def build(
