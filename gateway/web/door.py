@@ -167,6 +167,9 @@ class Door:
 
 async def _form(request: web.Request) -> form.Form:
     """The form that was sent; the middleware turns what is raised into a page."""
+    announced = request.content_length or 0
+    if announced > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, announced)
     try:
         async with asyncio.timeout(_BODY_TIME):
             body = await request.read()

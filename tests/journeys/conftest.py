@@ -78,6 +78,7 @@ class Post:
         self.mails: list[EmailMessage] = []
         self.senders: list[str] = []
         self.pause = 0.0  # seconds before a mail is taken
+        self.stuck = ""  # the address whose mail is never taken
         self.under_way = 0
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         AUTHORITY.issue_cert("localhost").configure_cert(self._tls)
@@ -114,7 +115,7 @@ class Post:
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.under_way += 1
         try:
-            await asyncio.sleep(self.pause)
+            await asyncio.sleep(3600 if self.stuck in envelope.rcpt_tos else self.pause)
         finally:
             self.under_way -= 1
         mail = message_from_bytes(envelope.content, policy=default)
