@@ -146,12 +146,12 @@ class Courier:
             return
         refusals = self._screen_again(registration)
         if refusals:
-            await self._reject(registration, "; ".join(each.detail for each in refusals))
+            await self._reject(registration, "; ".join(each.detail for each in refusals), None)
             return
         if not registration.name_checked and mail.attempts < _NAME_QUESTIONS:
             availability = await self._names.availability(registration.name)
             if availability is NameAvailability.TAKEN and registration.mailed_at is None:
-                await self._reject(registration, f"the name {registration.name} is taken")
+                await self._tell_taken(mail, registration)
                 return
             if availability is NameAvailability.UNKNOWN:
                 raise HomeserverError("the homeserver does not say whether the name is free")
@@ -178,10 +178,25 @@ class Courier:
             self._clock(),
         )
 
-    async def _reject(self, registration: Registration, reason: str) -> None:
+    async def _tell_taken(self, mail: Mail, registration: Registration) -> None:
+        """He was promised a mail: it says that he should ask for another name."""
+        message = self._composer.taken_mail(
+            to=registration.email,
+            name=registration.name,
+            now=self._clock(),
+            message_id=mail.message_id,
+            language=registration.language,
+        )
+        await self._mailer.send(message)
+        await self._reject(registration, f"the name `{registration.name}` is taken", mail)
+
+    async def _reject(self, registration: Registration, reason: str, told: Mail | None) -> None:
+        """End a request before its token goes out; `told` is the mail that said so, if one did."""
         now = self._clock()
 
-        def reject(connection: Connection) -> None:
+        def reject(connection: Connection) -> bool:
+            if told is not None:
+                outbox.sent(connection, told, now)
             outbox.cancel(connection, registration.id)
             if registrations.become(connection, registration.id, Status.REJECTED):
                 subject = f"registration {registration.id}"
@@ -191,8 +206,9 @@ class Courier:
                     tokens.withdraw(connection, own.id, now)
                 text = f"Registration {registration.id} was rejected before its mail: {reason}"
                 alerts.raise_alert(connection, f"rejected {reason}", text, now)
+            return True
 
-        await self._database.write(reject)
+        await self._insist(reject)
         _log.info("request_rejected", registration=registration.id, reason=reason)
 
     async def _record_success(self, mail: Mail, token: IssuedToken) -> None:

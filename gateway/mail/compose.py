@@ -1,4 +1,4 @@
-"""The mail that carries a token: one text part and one HTML part, from Jinja2 templates.
+"""The mails that applicants get: one text part and one HTML part, from Jinja2 templates.
 
 Outside values (address, name) are escaped in HTML and cannot break a header. The subject is the
 same for every applicant, and the token stands in the body only, never in an address to click.
@@ -47,9 +47,9 @@ class _Templates(FileSystemLoader):
 class Composer:
     """Writes the mails of one desk.
 
-    `templates` is a folder of the operator's own token.txt and token.html; with a token.txt alone
-    the mail has no HTML part, since ours would show other words than his. Raises ValueError, with
-    one sentence, for a template that is broken.
+    `templates` is a folder of the operator's own token.txt and token.html (taken.txt and taken.html
+    for a name that is taken); with the text alone the mail has no HTML part, since ours would show
+    other words than his. Raises ValueError, with one sentence, for a template that is broken.
     """
 
     def __init__(
@@ -78,9 +78,7 @@ class Composer:
         )
         if templates is not None and not templates.is_dir():
             raise ValueError(f"The folder of mail templates {templates} does not exist")
-        own_text = templates is not None and (templates / "token.txt").is_file()
-        own_html = templates is not None and (templates / "token.html").is_file()
-        self._with_html = own_html or not own_text
+        self._own = templates
         self._try_out()
 
     def token_mail(
@@ -101,39 +99,73 @@ class Composer:
         """
         speech = words.speech(language)
         values = {
-            "homeserver": self._server_name,
             "registration_token": token,
-            "requested_username": name,
-            "utc_time": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
             "time_until_reset": words.time_left(expires_at - now, speech) if expires_at else "",
             "expires_at": expires_at and f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        }
+        return self._write("token", self._subject, to, name, now, message_id, language, values)
+
+    def taken_mail(
+        self, *, to: str, name: str, now: datetime, message_id: str, language: str = "en"
+    ) -> EmailMessage:
+        """The mail for an applicant whose name turned out to be taken after his request.
+
+        Arguments and errors as above.
+        """
+        subject = words.speech(language).gettext("Your account request at %(homeserver)s")
+        subject %= {"homeserver": self._server_name}
+        return self._write("taken", subject, to, name, now, message_id, language, {})
+
+    def _write(
+        self,
+        template: str,
+        subject: str,
+        to: str,
+        name: str,
+        now: datetime,
+        message_id: str,
+        language: str,
+        more: Mapping[str, object],
+    ) -> EmailMessage:
+        speech = words.speech(language)
+        values = {
+            "homeserver": self._server_name,
+            "requested_username": name,
+            "utc_time": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
             "user_id": f"@{name}:{self._server_name}",
             "homeserver_url": self._homeserver_url,
             "public_url": self._public_url,
-            "subject": self._subject,
+            "subject": subject,
             "language": language,
             "gettext": speech.gettext,
             "ngettext": speech.ngettext,
+            **more,
         }
         address = _address(to)
         mail = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)
         mail["From"] = self._sender
         mail["To"] = address
-        mail["Subject"] = self._subject
+        mail["Subject"] = subject
         mail["Date"] = format_datetime(now.astimezone(UTC))
         mail["Message-ID"] = message_id
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes, please
-        mail.set_content(self._render("token.txt", values), cte="quoted-printable")
-        if self._with_html:
-            html = self._render("token.html", values)
+        mail.set_content(self._render(f"{template}.txt", values), cte="quoted-printable")
+        if self._has_html(template):
+            html = self._render(f"{template}.html", values)
             mail.add_alternative(html, subtype="html", cte="quoted-printable")
         return mail
+
+    def _has_html(self, template: str) -> bool:
+        own = self._own
+        if own is None or not (own / f"{template}.txt").is_file():
+            return True
+        return (own / f"{template}.html").is_file()
 
     def _render(self, template: str, values: Mapping[str, object]) -> str:
         return self._environment.get_template(template).render(values)
 
     def _try_out(self) -> None:
-        """Write one mail that nobody gets, with and without an end of the token."""
+        """Write every mail once for nobody, with and without an end of the token."""
         now = datetime(2026, 1, 1, tzinfo=UTC)
         try:
             for expires_at in (None, now.replace(year=2027)):
@@ -145,6 +177,9 @@ class Composer:
                     expires_at=expires_at,
                     message_id="<nobody@example.org>",
                 )
+            self.taken_mail(
+                to="nobody@example.org", name="nobody", now=now, message_id="<nobody@example.org>"
+            )
         except (TemplateError, UnicodeDecodeError) as error:
             place = ""
             if isinstance(error, TemplateSyntaxError):

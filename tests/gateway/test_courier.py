@@ -248,14 +248,31 @@ async def test_a_ban_between_two_mails_takes_the_token_back(house, post):
     assert house.source.in_force == {} and len(post.mails) == 1
 
 
-async def test_a_name_that_was_taken_meanwhile_gets_no_mail(house, post):
+async def test_a_name_that_was_taken_meanwhile_gets_a_mail_that_says_so(house, post):
     house.names.usual = NameAvailability.UNKNOWN
     await house.apply()
     house.names.usual = NameAvailability.TAKEN
     await house.deliver()
-    assert await house.statuses() == ["rejected"] and post.mails == []
+    assert await house.statuses() == ["rejected"]
+    (mail,) = post.mails
+    assert "this name is taken" in text_of(mail)
+    assert house.source.wishes == {}
     (cause,) = await house.alerts()
-    assert "the name ann is taken" in cause
+    assert "the name `ann` is taken" in cause
+    await house.deliver()
+    assert len(post.mails) == 1 and await house.owed() == 0
+
+
+async def test_word_of_a_taken_name_is_tried_again_too(house, post):
+    house.names.usual = NameAvailability.UNKNOWN
+    await house.apply()
+    house.names.usual = NameAvailability.TAKEN
+    post.answers.append("451 later")
+    await house.deliver()
+    assert await house.statuses() == ["pending"] and await house.owed() == 1
+    house.clock.turn(minutes=5)
+    await house.deliver()
+    assert await house.statuses() == ["rejected"] and await house.owed() == 0
 
 
 async def test_a_name_once_known_to_be_free_is_not_asked_for_again(house):

@@ -189,11 +189,7 @@ def test_the_words_come_from_the_language_asked_for(
 ) -> None:
     class Loud:
         def gettext(self, message: str) -> str:
-            return (
-                message.upper()
-                .replace("%(FIRST)S", "%(first)s")
-                .replace("%(SECOND)S", "%(second)s")
-            )
+            return re.sub(r"%\(\w+\)s|.", lambda m: m[0] if m[0][1:] else m[0].upper(), message)
 
         def ngettext(self, one: str, many: str, count: int) -> str:
             return "%(num)d STUNDEN" if count > 1 else one
@@ -209,3 +205,22 @@ def test_the_words_come_from_the_language_asked_for(
     desk = composer(templates=tmp_path)
     assert part(mail_of(desk, language="de"), "plain").strip() == "HELLO 3 STUNDEN AND 41 STUNDEN"
     assert asked[-1] == "de"
+
+
+def test_a_taken_name_is_told_without_a_token(tmp_path: Path) -> None:
+    desk = composer()
+    mail = desk.taken_mail(to="ann@example.net", name="<b>", now=NOW, message_id="<a@b>")
+    assert mail["Subject"] == "Your account request at example.org"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "this name is taken" in part(mail, "plain")
+    assert "user name <b>." in part(mail, "plain")
+    assert "<code>&lt;b&gt;</code>" in part(mail, "html")
+    assert "https://register.example.org" in part(mail, "plain")
+
+
+def test_an_operators_words_for_a_taken_name_stand_alone(tmp_path: Path) -> None:
+    (tmp_path / "taken.txt").write_text("{requested_username} at {homeserver} is gone")
+    desk = composer(templates=tmp_path)
+    mail = desk.taken_mail(to="ann@example.net", name="ann", now=NOW, message_id="<a@b>")
+    assert part(mail, "plain").strip() == "ann at example.org is gone"
+    assert mail.get_body(("html",)) is None
