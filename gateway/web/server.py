@@ -17,6 +17,7 @@ from gateway.web.shelf import Shelf
 __all__ = ["Reception", "WebServer", "build"]
 
 _LARGEST_BODY = 16 * 1024
+_QUEUE = 1024  # connections that wait to be taken up: one too many waits a second for its next try
 _HEAD_TIME = 30.0  # seconds in which the next request has begun and its headers have arrived
 _FAREWELL = 3.0  # seconds for requests in progress when the desk goes home
 
@@ -113,6 +114,7 @@ class WebServer:
                 ),
                 self._host,
                 self._port,
+                backlog=_QUEUE,
             )
         except OSError as error:
             await self._runner.cleanup()
