@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.dialects.sqlite import insert
 
+from gateway.store.prepared import Prepared
 from gateway.store.schema import facts
 
 
@@ -14,10 +15,11 @@ def note(connection: Connection, key: str, value: str) -> None:
 
 def recall(connection: Connection, key: str) -> str | None:
     """What is kept under `key`."""
-    return connection.execute(_RECALL, {"key": key}).scalar()
+    row = _RECALL.first(connection, {"key": key})
+    return None if row is None else str(row[0])
 
 
-_RECALL = select(facts.c.value).where(facts.c.key == bindparam("key"))
+_RECALL = Prepared(select(facts.c.value).where(facts.c.key == bindparam("key")))
 
 
 def forget(connection: Connection, key: str) -> bool:

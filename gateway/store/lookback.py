@@ -4,14 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
     ScalarSelect,
-    Select,
     and_,
     bindparam,
     func,
@@ -23,6 +21,7 @@ from sqlalchemy import (
 )
 
 from gateway.rules.limits import Limit
+from gateway.store.prepared import Prepared
 from gateway.store.registrations import HOLDING, KNOWN, Request, Status
 from gateway.store.schema import UtcDateTime, registrations
 
@@ -67,12 +66,12 @@ def seen(
         values |= {"network_since": now - network.within, "network_most": network.count}
     if all is not None:
         values |= {"all_since": now - all.within, "all_most": all.count}
-    row = connection.execute(query, values).one()
+    row = query.first(connection, values)
     return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]))
 
 
 @cache  # building the statement anew costs more than running it
-def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -> Select[Any]:
+def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -> Prepared:
     r, now = registrations.c, bindparam("now", type_=UtcDateTime)
     same_network = r.network == bindparam("network")
     accepted = _is_one_of([each for each in Status if each != Status.REFUSED])
@@ -104,7 +103,7 @@ def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -
             and_(_is_one_of(KNOWN), r.held_until > now),
         )
     address = select(r.id).where(same_address, known).exists()
-    return select(from_network, in_all, held, address)
+    return Prepared(select(from_network, in_all, held, address))
 
 
 _NOTHING = select(literal(0)).scalar_subquery()

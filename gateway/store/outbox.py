@@ -8,6 +8,7 @@ from email.utils import make_msgid
 
 from sqlalchemy import Connection, func, or_, select
 
+from gateway.store.prepared import Prepared
 from gateway.store.schema import mails
 
 LEASE = timedelta(minutes=5)  # longer than any delivery may take
@@ -39,10 +40,11 @@ def owe(connection: Connection, registration_id: int, domain: str, now: datetime
         "attempts": 0,
         "message_id": make_msgid(domain=domain),
     }
-    return int(connection.execute(_OWE, values).scalar_one())
+    return int(_OWE.first(connection, values)[0])
 
 
-_OWE = mails.insert().returning(mails.c.id)
+_OWED = ("registration_id", "status", "created_at", "due_at", "attempts", "message_id")
+_OWE = Prepared(mails.insert().returning(mails.c.id), _OWED)
 
 
 def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:

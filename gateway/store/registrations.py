@@ -14,6 +14,7 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.store.prepared import Prepared
 from gateway.store.schema import registrations
 
 
@@ -85,10 +86,11 @@ def add(
         "name_checked": name_checked,
         "refusals": json.dumps([dict(refusal) for refusal in refusals]),
     }
-    return int(connection.execute(_ADD, values).scalar_one())
+    return int(_ADD.first(connection, values)[0])
 
 
-_ADD = registrations.insert().returning(registrations.c.id)
+_ADDED = (*Request.__slots__, "status", "created_at", "held_until", "name_checked", "refusals")
+_ADD = Prepared(registrations.insert().returning(registrations.c.id), _ADDED)
 
 
 def mailed(connection: Connection, registration_id: int, token_id: int, now: datetime) -> None:
