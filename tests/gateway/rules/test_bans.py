@@ -97,16 +97,37 @@ def test_reads_what_people_write_by_hand(line, ban):
         (Kind.EMAIL, "[z-a]@example.org", "no pattern"),
         (Kind.EMAIL, "*", "pause the desk"),
         (Kind.EMAIL, "*@*", "pause the desk"),
+        (Kind.EMAIL, "?*@*.*", "pause the desk"),
+        (Kind.EMAIL, "mailto:ann@example.org", "is no e-mail address"),
+        (Kind.EMAIL, "<ann@example.org", "is no e-mail address"),
         (Kind.NAME, "(", "no pattern"),
         (Kind.NAME, "(?<!a)b", "no pattern"),
-        (Kind.NAME, "adm\x00in", "no line break"),
+        (Kind.NAME, "adm\x00in", "nothing invisible"),
         (Kind.NAME, "x*", "found in every name"),
         (Kind.NAME, ".*", "found in every name"),
+        (Kind.NAME, ".", "found in every name"),
+        (Kind.NAME, "^[a-z]", "found in every name"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_told_in_a_sentence(kind, line, told):
     with pytest.raises(ValueError, match=told):
         parse_line(kind, line)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Kind.NAME, "^.{1,2}$"),
+        (Kind.NAME, ".{15}"),
+        (Kind.NAME, "[aeiou]"),
+        (Kind.EMAIL, "*@*.io"),
+        (Kind.EMAIL, "*.*@*"),
+        (Kind.EMAIL, "o'neill+x/y=z!#$%&*@example.org"),
+        (Kind.EMAIL, "o'neill+x/y=z!#$%&@example.org"),
+    ],
+)
+def test_a_wide_value_is_no_ban_on_everybody(kind, value):
+    assert parse_line(kind, value) == Ban(kind, value)
 
 
 VALUES = {
