@@ -1,8 +1,9 @@
 """The console: a line that somebody typed, in the room or a terminal, becomes an answer."""
 
 import difflib
-import shlex
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 
 import click
 import structlog
@@ -17,8 +18,26 @@ from gateway.store.audit import Author
 
 _log = structlog.get_logger(__name__)
 
+_HELP = ("--help", "-h")
+_OPTION = r"[-–—]+[\w-]+="
+_DOUBLE, _SINGLE = '["“”„‟«»]', "['‘’‚‛]"
+_WORD = re.compile(
+    rf"(?P<option>(?:{_OPTION})?)"
+    rf"(?:{_DOUBLE}(?P<double>.*?){_DOUBLE}|{_SINGLE}(?P<single>.*?){_SINGLE})(?!\S)"
+    r"|(?P<word>\S+)",
+    re.DOTALL,
+)
+_OPENED = re.compile(rf"(?:{_OPTION})?(?:{_DOUBLE}|{_SINGLE})")
+_LONG_DASH = re.compile(r"^-*[–—][-–—]*(?=\w)")
+_ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
+
 # Importing a chapter enters its commands into the table; this is their order in `help`.
 CHAPTERS = (bans, registrations, tokens, desk, audit, help)
+
+_NOT_WRITTEN_DOWN = (
+    "The database cannot be used now, so nothing was written down.",
+    "A ban may be in force all the same: look before you repeat it.",
+)
 
 
 class Console:
@@ -28,7 +47,9 @@ class Console:
         self._desk = desk
 
     async def type(self, text: str, author: Author) -> Answer:
-        """Carry out a typed line."""
+        """Carry out what was typed, which is one command, even on several lines."""
+        if _ANOTHER.search(text):
+            return Answer(("One message is one command, so this was not carried out.",), ok=False)
         try:
             words = split(text)
         except ValueError:
@@ -38,10 +59,12 @@ class Console:
     async def carry_out(self, words: Sequence[str], author: Author) -> Answer:
         """Carry out a command given word by word; what the user did wrong is answered."""
         words = list(words) or ["help"]
-        if "--help" in words or "-h" in words:
-            words = ["help", *(word for word in words if not word.startswith("-"))]
-        if words[0] not in table.commands:
+        if words[0] in _HELP:
+            words[0] = "help"
+        if words[0].lower() not in table.commands:
             return _unknown(words[0])
+        if any(word in _HELP for word in takewhile(lambda word: word != "--", words)):
+            words = ["help", *_path(words)]
         call = Call(self._desk, author)
         try:
             answer = await table.main(words, prog_name="porter", standalone_mode=False, obj=call)
@@ -51,7 +74,7 @@ class Console:
             return Answer((str(error),), ok=False)
         except SQLAlchemyError as error:
             _log.error("command_not_recorded", command=words[0], reason=str(error))
-            return Answer(("The database cannot be used now, so nothing was done.",), ok=False)
+            return Answer(_NOT_WRITTEN_DOWN, ok=False)
         except OSError as error:
             what = error.strerror or "a file cannot be used"
             return Answer((f"Nothing was done: {what}: ", code(error.filename or "")), ok=False)
@@ -60,15 +83,37 @@ class Console:
 
 
 def split(text: str) -> list[str]:
-    """Words, with quotation marks but without escapes: a pattern is full of backslashes.
+    """Words, also within quotation marks, but without escapes: a pattern is full of backslashes.
 
-    Raises ValueError when a quotation mark is not closed.
+    The marks and dashes that telephones make of `"`, `'` and `--` count as these. A mark within a
+    word is part of it. Raises ValueError when a quotation mark is not closed.
     """
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    lexer.escape = ""
-    return list(lexer)
+    words = []
+    for found in _WORD.finditer(text):
+        option, quoted, word = found["option"], found["double"] or found["single"], found["word"]
+        if word is None:
+            words.append(_dashed(option) + (quoted or ""))
+        elif _OPENED.match(word):
+            raise ValueError("a quotation mark is not closed")
+        else:
+            words.append(_dashed(word))
+    return words
+
+
+def _dashed(word: str) -> str:
+    return _LONG_DASH.sub("--", word)
+
+
+def _path(words: Sequence[str]) -> list[str]:
+    """Those of the words that name a command."""
+    path: list[str] = []
+    found: click.Command | None = table
+    for word in map(str.lower, words):
+        found = found.commands.get(word) if isinstance(found, click.Group) else None
+        if found is None:
+            break
+        path.append(word)
+    return path
 
 
 def _unknown(word: str) -> Answer:
@@ -80,7 +125,7 @@ def _unknown(word: str) -> Answer:
 
 
 def _misuse(error: click.ClickException) -> Answer:
-    lines: list[Line] = [error.format_message()]
+    lines: list[Line] = [" ".join(error.format_message().split())]
     context = getattr(error, "ctx", None)
     if context is not None and context.command is not table:
         path = context.command_path.removeprefix("porter ")

@@ -7,7 +7,7 @@ import click
 from bot.answers import Answer, Line, Part, code
 from bot.commands.table import KIND, SPAN, Call, table, when
 from gateway.rules.addresses import parse_address
-from gateway.rules.bans import Ban, Kind, guess_kind
+from gateway.rules.bans import Ban, Kind, canonical, guess_kind
 from gateway.rules.names import parse_name
 from gateway.rules.networks import plain_address
 
@@ -43,7 +43,22 @@ def _told_of(ban: Ban) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-@table.command()
+class _ValuesFirst(click.Command):
+    """Takes no values after the reason: they are the rest of one without quotation marks."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for at, word in enumerate(args):
+            after = args[at + 1 if word.startswith("--reason=") else at + 2 :]
+            if word.startswith("--reason") and at and after and not after[0].startswith("-"):
+                raise click.UsageError(
+                    "Values stand before the reason, and a reason of several words in quotation"
+                    " marks.",
+                    ctx,
+                )
+        return super().parse_args(ctx, args)
+
+
+@table.command(cls=_ValuesFirst)
 @click.argument("values", nargs=-1, required=True, metavar="[ip|email|name] VALUE...")
 @click.option("--for", "span", type=SPAN, metavar="SPAN", help="how long, such as 7d")
 @click.option("--reason", default="", metavar="TEXT", help="why, for the other moderators")
@@ -70,7 +85,8 @@ async def unban(call: Call, values: tuple[str, ...]) -> Answer:
     """Lift bans; the value is written as `bans` shows it."""
     lines: list[Line] = []
     missing = False
-    for kind, value in _told(values):
+    # Each is read before the first is lifted.
+    for kind, value in [(kind, canonical(kind, value)) for kind, value in _told(values)]:
         gone = await call.desk.moderation.unban(call.author, kind, value)
         lines += [("Lifted ", *_told_of(each)) for each in gone[:1]]
         if not gone:

@@ -17,7 +17,10 @@ _TITLES = {
 
 def usage(command: click.Command, path: str) -> str:
     """How a command is written, without the bot's name."""
-    return " ".join([path, *command.collect_usage_pieces(_context(command, path))])
+    pieces = command.collect_usage_pieces(_context(command, path))
+    if not any(isinstance(each, click.Option) for each in command.params):
+        pieces.remove("[OPTIONS]")
+    return " ".join([path, *pieces])
 
 
 def _context(command: click.Command, path: str) -> click.Context:
@@ -38,7 +41,7 @@ def _in_full(command: click.Command, path: str) -> Answer:
     lines.append(text)
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if isinstance(parameter, click.Option) and record is not None:
             lines.append((code(record[0]), f" {record[1]}"))
     if isinstance(command, click.Group):
         lines += [_summary(each, f"{path} {name}") for name, each in command.commands.items()]
@@ -51,7 +54,7 @@ async def help(command: tuple[str, ...]) -> Answer:
     """Show the commands, or one of them in full."""
     if command:
         found: click.Command | None = table
-        for name in command:
+        for name in map(str.lower, command):
             found = found.commands.get(name) if isinstance(found, click.Group) else None
         if found is None:
             raise click.UsageError(f"There is no command {' '.join(command)!r}.")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands.table import SPAN, Call, table, when
+from bot.commands.table import NUMBER, SPAN, Call, table, when
 from gateway.store import outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.registrations import Registration, Status
@@ -69,7 +69,7 @@ async def registrations_(
 
 
 @table.command()
-@click.argument("id", type=int, metavar="ID")
+@click.argument("id", type=NUMBER, metavar="ID")
 @click.option("--full", is_flag=True, help="whole addresses; they stay in the room's history")
 @click.pass_obj
 async def registration(call: Call, id: int, full: bool) -> Answer:
@@ -115,7 +115,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
 
 
 @table.command()
-@click.argument("id", type=int, metavar="ID")
+@click.argument("id", type=NUMBER, metavar="ID")
 @click.pass_obj
 async def resend(call: Call, id: int) -> Answer:
     """Send the mail of a registration again."""

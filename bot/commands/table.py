@@ -41,7 +41,21 @@ class Span(click.ParamType[timedelta]):
         return span
 
 
+class Number(click.ParamType[int]):
+    """The number of a registration: `12`, or `#12`."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        digits = str(value).removeprefix("#")
+        # The largest that the database knows has 19 digits.
+        if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
+            self.fail(f"{str(value)[:40]!r} is no number of a registration.", param, ctx)
+        return int(digits)
+
+
 SPAN = Span()
+NUMBER = Number()
 KIND = click.Choice([kind.value for kind in Kind], case_sensitive=False)
 
 
@@ -58,7 +72,12 @@ class Table(click.Group):
 
 
 # Without --help: `help COMMAND` answers in the room, where click's own would print to nobody.
-table = Table("porter", context_settings={"help_option_names": []}, no_args_is_help=False)
+table = Table(
+    "porter",
+    # Telephones begin a message with a capital.
+    context_settings={"help_option_names": [], "token_normalize_func": str.lower},
+    no_args_is_help=False,
+)
 
 
 def when(at: datetime | None) -> str:

@@ -17,10 +17,46 @@ def test_a_pattern_keeps_its_backslashes_and_quotation_marks_hold_words_together
 @pytest.mark.parametrize(
     ("line", "words"),
     [
+        ("ban “free money” --reason ‘two words’", ["ban", "free money", "--reason", "two words"]),
+        ("ban x —for 7d –-reason=„it is“", ["ban", "x", "--for", "7d", "--reason=it is"]),
+        ("x --reason it's 'it's so' it’s", ["x", "--reason", "it's", "it's so", "it’s"]),
+        ("ban\u00a0ip\n192.0.2.1\n192.0.2.2", ["ban", "ip", "192.0.2.1", "192.0.2.2"]),
+        ("""a"b "" '—x' –""", ['a"b', "", "—x", "–"]),
+    ],
+)
+def test_what_a_telephone_makes_of_a_line_is_understood(line, words):
+    assert split(line) == words
+
+
+async def test_capitals_do_not_matter_in_commands_and_options(typed):
+    assert (await typed("Ban Email @a.example --For 7d")).ok
+    assert (await typed("Help TOKEN Rotate")).plain() == (await typed("help token rotate")).plain()
+    assert (await typed("Registrations --status Pending")).ok
+
+
+async def test_one_message_is_one_command(typed, desk):
+    answer = await typed("ban name ^free\n!porter ban name ^cheap")
+    assert not answer.ok
+    assert "One message is one command" in answer.plain()
+    assert len(desk.bans.book) == 0
+
+
+async def test_help_is_asked_for_in_the_middle_of_a_command(typed):
+    assert (await typed("ban name --help")).plain() == (await typed("help ban")).plain()
+    assert (await typed("token rotate -h")).plain() == (await typed("help token rotate")).plain()
+    assert (await typed("ban name -- -h")).plain().startswith("Banned name -h")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
         ("stauts", "Did you mean status?"),
         ("frobnicate", "There is no command frobnicate."),
         ("token rotat", "Did you mean 'rotate'?"),
         ("ban 'x", "A quotation mark is not closed."),
+        ("test", "Choose from: ip, email, name\nUsage: test {ip|email|name} VALUE"),
+        ("pause now", "\nUsage: pause [OPTIONS]"),
+        ("resume now", "\nUsage: resume"),
     ],
 )
 async def test_a_slip_is_answered_with_the_nearest(typed, line, words):
@@ -36,7 +72,20 @@ async def test_a_database_that_is_away_is_one_sentence(typed, desk, monkeypatch)
     monkeypatch.setattr(desk.database, "read", away)
     answer = await typed("log")
     assert not answer.ok
-    assert answer.plain() == "The database cannot be used now, so nothing was done."
+    assert answer.plain().startswith(
+        "The database cannot be used now, so nothing was written down."
+    )
+
+
+async def test_a_ban_that_only_its_file_knows_is_not_denied(typed, desk, monkeypatch):
+    async def away(work):
+        raise OperationalError("insert", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(desk.database, "write", away)
+    answer = await typed("ban @a.example")
+    assert not answer.ok
+    assert len(desk.bans.book) == 1
+    assert "A ban may be in force all the same" in answer.plain()
 
 
 async def test_ban_files_that_cannot_be_written_are_one_sentence(typed, desk):

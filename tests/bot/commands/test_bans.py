@@ -62,6 +62,10 @@ async def test_a_word_is_not_guessed_to_be_a_name_pattern(desk, typed):
         ("ban @a.example --for soon", "'soon' is no span of time"),
         ("ban @a.example --for 0s", "longer than nothing"),
         ("ban @a.example --fro 7d", "No such option"),
+        ("ban name ^free --reason too many", "a reason of several words in quotation marks"),
+        ("ban name ^free --reason=too many", "a reason of several words in quotation marks"),
+        ("ban email mailto:ann@example.net", "is no e-mail address"),
+        ("ban name .+", "is found in every name there is"),
     ],
 )
 async def test_a_mistake_gets_a_sentence_and_changes_nothing(desk, typed, line, words):
@@ -92,6 +96,14 @@ async def test_a_lifted_ban_is_gone(desk, typed, apply):
     assert answer.plain().startswith("Lifted ip 203.0.113.0/24 by @mod:example.org")
     assert await apply() == ()
     assert not (await typed("unban 203.0.113.0/24")).ok
+
+
+async def test_several_bans_are_lifted_or_none(desk, typed):
+    await typed("ban 203.0.113.7 @a.example")
+    answer = await typed("unban email @a.example nobody")
+    assert not answer.ok
+    assert "'nobody' is no e-mail address" in answer.plain()
+    assert len(desk.bans.book) == 2
 
 
 async def test_bans_are_listed_and_searched(typed):

@@ -44,6 +44,8 @@ async def test_one_registration_tells_its_story(typed, apply, desk, clock):
     assert "nothing was mailed" in (await typed("registration 3")).plain()
     assert (await typed("registration 9")).plain().startswith("There is no registration 9.")
     assert not (await typed("registration ann")).ok
+    assert (await typed("registration #1")).ok
+    assert "no number of a registration" in (await typed(f"registration {'9' * 30}")).plain()
 
 
 async def test_a_given_up_mail_is_sent_again_once(typed, apply, desk, clock):
