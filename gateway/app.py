@@ -90,8 +90,7 @@ class Desk:
         except SQLAlchemyError as error:
             _log.warning("leases_not_ended", reason=complaint(error))  # they end by their time
         else:
-            if left:
-                _log.info("mails_taken_up", mails=left)
+            _log.info("alone_at_work", mails_taken_up=left)
 
     async def watch_bans(self) -> None:
         """Keep the bans true to their files, and take out what is over, until cancelled."""

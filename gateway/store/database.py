@@ -19,6 +19,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway.folder import alone_in
+
 T = TypeVar("T")
 
 _BATCH = 64  # units in one commit: bounds what a crash can take back, and each caller's wait
@@ -50,8 +52,9 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.set_main_option("path_separator", "os")
-        with self._engine.connect() as connection:
-            # Two processes that start at once must not both migrate.
+        # Two processes that start at once must not both migrate, and SQLite waits for nobody while
+        # a new file becomes a WAL one.
+        with alone_in(self.path.parent), self._engine.connect() as connection:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             try:

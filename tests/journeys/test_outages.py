@@ -18,6 +18,8 @@ from tests.journeys.conftest import (
     House,
     OpenHouse,
     Post,
+    text_of,
+    token_of,
     until,
 )
 
@@ -77,7 +79,14 @@ async def test_the_homeserver_is_away(
     assert house.statuses(f"{late}@example.net") == ["pending"]
     await cable.mend()
     await house.until_nothing_is_owed(pause=1.5)
-    assert [mail["To"] for mail in post.mails] == [f"{name}@example.net" for name in (early, late)]
+    for name in (early, late):
+        (mail,) = post.to(f"{name}@example.net")
+        assert token_of(mail)
+    # Who asked for the taken name is told so, and gets no token.
+    (mail,) = post.to(f"{taken}@example.net")
+    assert "taken" in text_of(mail)
+    with pytest.raises(ValueError, match="no token"):
+        token_of(mail)
     assert await gateway.stop() == 0
     assert "Traceback" not in gateway.said
 

@@ -74,10 +74,10 @@ async def test_two_gateways_keep_one_schedule(
 async def closes_before_the_rotation_and_opens_after_it(
     open_file_house: OpenHouse, post: Post, someone: Callable[[], str]
 ) -> None:
-    house = await open_file_house(tokens={"rotation": "* * * * *", "downtime": "6s"})
+    house = await open_file_house(tokens={"rotation": "* * * * *", "downtime": "4s"})
     watch = Watch(house.folder / "token" / "file")
     # The processes need some seconds to start, and more on a bad day.
-    urls, both = await pair(house, seconds_until(40))
+    urls, both = await pair(house, seconds_until(46))
     name = someone()
     assert [(await house.look(url=url)).status for url in urls] == [200, 200]
     assert (await house.ask(name, f"{name}@example.net", url=urls[1])).status == 200
@@ -96,7 +96,7 @@ async def closes_before_the_rotation_and_opens_after_it(
             assert closed.status == 503
             assert closed.codes == ["closed"]
             assert closed.json()["retry_after"] == int(closed.headers["Retry-After"])
-            assert 1 <= int(closed.headers["Retry-After"]) <= 6
+            assert 1 <= int(closed.headers["Retry-After"]) <= 4
             assert house.tokens_in_file == [first], "closed only after the rotation"
             page = await house.look(url=url)
             assert 'name="requested_username"' not in page.text
@@ -122,7 +122,7 @@ async def lets_the_old_token_live_on(
 ) -> None:
     house = await open_file_house(tokens={"rotation": "* * * * *", "overlap": "3s"})
     watch = Watch(house.folder / "token" / "file")
-    urls, both = await pair(house, seconds_until(40))
+    urls, both = await pair(house, seconds_until(46))
 
     async def mailed(url: str) -> str:
         name = someone()

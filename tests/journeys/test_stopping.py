@@ -38,6 +38,7 @@ async def test_stop_while_mails_are_on_their_way_and_a_client_is_slow(
     assert time.monotonic() - began < SOON
     assert "Traceback" not in porter.said
     assert {each["event"] for each in porter.events} <= {
+        "alone_at_work",
         "page_served",
         "mail_sent",
         "token_in_force",

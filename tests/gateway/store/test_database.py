@@ -66,6 +66,13 @@ async def test_two_processes_may_start_on_one_file(database, tmp_path):
     await second.close()
 
 
+async def test_processes_that_start_at_once_on_a_new_file_wait_for_each_other(tmp_path):
+    for round in range(5):
+        several = [Database(tmp_path / f"{round}" / "porter.db") for _ in range(4)]
+        await asyncio.gather(*(asyncio.to_thread(each.open) for each in several))
+        await asyncio.gather(*(each.close() for each in several))
+
+
 async def test_the_file_is_for_its_owner_alone(database):
     assert database.path.stat().st_mode & 0o777 == 0o600
     assert database.path.parent.stat().st_mode & 0o777 == 0o700
