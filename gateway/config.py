@@ -39,10 +39,13 @@ def _find_secrets(data: dict[str, Any], folder: Path, environment: Mapping[str, 
         if not isinstance(section, dict):
             continue
         file = section.pop(f"{key}_file", None)
-        given = environment.get(f"PORTER_{section_name}_{key}".upper())
+        variable = f"PORTER_{section_name}_{key}".upper()
+        given = environment.get(variable)
         path = f"{section_name}.{key}_file"
         if given is not None:
             section[key] = given
+            if not given.strip():
+                faults.append(f"{section_name}.{key}: {variable} is empty; unset it, or fill it")
         elif file is not None and key in section:
             faults.append(f"{path}: set either {key} or {key}_file, not both")
         elif isinstance(file, str):

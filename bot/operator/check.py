@@ -17,6 +17,7 @@ from bot.operator.finding import Finding
 from bot.operator.surroundings import ask_around
 from gateway import app
 from gateway.config import ConfigError, load
+from gateway.rules.bans import Kind
 from gateway.settings import Settings, Web
 from gateway.store.ban_files import BanFiles
 from gateway.web.pages import Pages
@@ -93,6 +94,9 @@ def _check_bans(folder: Path) -> list[Finding]:
         return found
     except OSError as error:
         found.append(Finding(f"bans: {error.filename} cannot be read ({error.strerror})"))
+    for path in map(files.path, Kind):
+        if path.exists() and not os.access(path, os.W_OK):
+            found.append(Finding(f"bans: {path} cannot be written; give it to Porter's user"))
     return found + [Finding(f"bans: {fault}") for fault in files.faults]
 
 

@@ -59,6 +59,12 @@ def test_a_secret_is_read_from_its_file_and_the_environment_wins(tmp_path):
     assert token.get_secret_value() == "env"
 
 
+def test_an_empty_variable_is_no_secret(tmp_path):
+    assert faults(WHOLE, tmp_path, {"PORTER_BOT_PASSWORD": " "}) == [
+        "bot.password: PORTER_BOT_PASSWORD is empty; unset it, or fill it"
+    ]
+
+
 def test_a_missing_secret_file_is_told_beside_the_other_faults(tmp_path):
     text = WHOLE.replace("admin_token: hush", "admin_token_file: nowhere") + "colour: red\n"
     told = faults(text, tmp_path)

@@ -270,6 +270,19 @@ async def test_folders_that_cannot_be_written_are_told(
     assert all("cannot be" in each for each in said)
 
 
+async def test_a_ban_file_that_cannot_be_written_is_told(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write()
+    bans = config.parent / "bans"
+    bans.mkdir()
+    (bans / "emails.txt").write_text("@spam.example\n")
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).is_dir())
+    (fault,) = texts(await check(config))
+    assert fault.startswith("bans: ")
+    assert fault.endswith("emails.txt cannot be written; give it to Porter's user")
+
+
 # The room
 
 
