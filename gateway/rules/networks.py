@@ -12,14 +12,6 @@ IPNetwork = IPv4Network | IPv6Network
 _MAPPED = 0xFFFF  # the upper 96 bits of an IPv4 address in IPv6 clothes
 
 
-def parse_network(text: str) -> IPNetwork:
-    """An address or network, host bits masked. Raises ValueError with one sentence."""
-    version, number, length = _read(text)
-    if version == 4:
-        return IPv4Network((number, length), strict=False)
-    return IPv6Network((number, length), strict=False)
-
-
 def canonical_network(text: str) -> str:
     """How a network stands in a ban file: masked, a single address without its prefix length.
 

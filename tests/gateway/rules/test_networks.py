@@ -10,9 +10,13 @@ from gateway.rules.networks import (
     NetworkSet,
     canonical_network,
     neighbourhood,
-    parse_network,
     plain_address,
 )
+
+
+def _network(text):
+    """What a slow way, with objects of the standard library, makes of it."""
+    return ip_network(canonical_network(text))
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,6 @@ from gateway.rules.networks import (
 )
 def test_reads_both_families_and_masks_host_bits(typed, network):
     assert canonical_network(typed) == network
-    assert parse_network(typed) == ip_network(network)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ def test_reads_both_families_and_masks_host_bits(typed, network):
 )
 def test_refuses_what_is_no_network(typed):
     with pytest.raises(ValueError, match="no address or network"):
-        parse_network(typed)
+        canonical_network(typed)
 
 
 @pytest.mark.parametrize("typed", ["0.0.0.0/0", "::/0", "1.2.3.4/0.0.0.0", "::ffff:0:0/96"])
@@ -89,12 +92,12 @@ _TEXTS = st.one_of(
 @example("::/" + "0" * 5000)
 def test_nothing_but_a_sentence_comes_of_nonsense(text):
     try:
-        network = parse_network(text)
+        network = _network(text)
     except ValueError:
         return
     written = canonical_network(text)
     assert canonical_network(written) == written
-    assert parse_network(written) == network
+    assert _network(written) == network
 
 
 # Few bits, so that networks and addresses meet.
@@ -115,7 +118,7 @@ _NETWORKS = (
 
 @given(st.lists(_NETWORKS, max_size=30), st.lists(_CLOSE_4 | _CLOSE_6 | st.ip_addresses()))
 def test_the_set_answers_like_a_slow_one(texts, addresses):
-    networks = {parse_network(text) for text in texts}
+    networks = {_network(text) for text in texts}
     members = NetworkSet()
     for network in networks:
         members.add(str(network))
@@ -123,8 +126,8 @@ def test_the_set_answers_like_a_slow_one(texts, addresses):
     for text in texts:
         assert canonical_network(text) in members
     for address in map(plain_address, map(str, addresses)):
-        held = {parse_network(text) for text in members.holding(address)}
+        held = {_network(text) for text in members.holding(address)}
         assert held == {network for network in networks if address in network}
     assert [each for each in map(str, addresses) if each in members] == [
-        each for each in map(str, addresses) if parse_network(each) in networks
+        each for each in map(str, addresses) if _network(each) in networks
     ]
