@@ -53,8 +53,9 @@ def _in_full(command: click.Command, path: str) -> Answer:
 async def help(command: tuple[str, ...]) -> Answer:
     """Show the commands, or one of them in full."""
     if command:
+        command = tuple(map(str.lower, command))
         found: click.Command | None = table
-        for name in map(str.lower, command):
+        for name in command:
             found = found.commands.get(name) if isinstance(found, click.Group) else None
         if found is None:
             raise click.UsageError(f"There is no command {' '.join(command)!r}.")

@@ -93,9 +93,9 @@ class Demo:
             "\nLog in with any Matrix client, or type commands here (help shows them; Ctrl-C ends)."
         )
         async for line in _typed():
-            if line.strip():
+            if command := line.strip().removeprefix("!porter").strip():
                 try:
-                    self._say(await moderator.ask(f"!porter {line.strip()}"))
+                    self._say(await moderator.ask(f"!porter {command}"))
                 except (TimeoutError, Unanswered, Refused) as error:
                     self._say(f"No answer came from the room: {error or 'it took too long'}.")
         if not sys.stdin.isatty():
