@@ -13,8 +13,12 @@ from urllib.parse import unquote
 
 _PREFIX = "!porter"
 _PILL = re.compile(
-    r'\s*(?:<p>)?\s*<a href="https://matrix\.to/#/([^"?]+)[^"]*">([^<]*)</a>', re.IGNORECASE
+    r"(?:<mx-reply>.*?</mx-reply>)?"
+    r'\s*(?:<p>)?\s*<a href="https://matrix\.to/#/([^"?]+)[^"]*">([^<]*)</a>',
+    re.IGNORECASE | re.DOTALL,
 )
+# Some clients write their pills in Markdown into the plain body.
+_LINK = re.compile(r"\[[^\]\n]*\]\(<?https://matrix\.to/#/([^)>?]+)[^)\n]*\)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,9 @@ def addressed(body: str, formatted: str, user: str, names: Iterable[str] = ()) -
     pill = _PILL.match(formatted)
     if pill and unquote(pill[1]) == user:
         forms.add(html.unescape(pill[2]).strip())
+    link = _LINK.match(body)
+    if link and unquote(link[1]) == user:
+        forms.add(link[0])
     # The longest first, or a display name `Porter of x` would leave `of x` as the command.
     for form in sorted(filter(None, forms), key=len, reverse=True):
         if body[: len(form)].casefold() != form.casefold():

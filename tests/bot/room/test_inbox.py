@@ -49,6 +49,25 @@ def test_a_pill_is_the_bot_whatever_its_text() -> None:
     assert addressed("Front & Desk: status", other, BOT) is None
 
 
+def test_a_pill_after_a_quotation_is_the_bot() -> None:
+    quoted = "<mx-reply><blockquote>!porter pause\nmore</blockquote></mx-reply>"
+    pill = '<a href="https://matrix.to/#/@porter:example.org">Front Desk</a>'
+    assert addressed("Front Desk status", f"{quoted}{pill} status", BOT) == "status"
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("[Desk](https://matrix.to/#/@porter:example.org) status", "status"),
+        ("[Desk](<https://matrix.to/#/%40porter%3Aexample.org?via=x.y>): ban [a](b)", "ban [a](b)"),
+        ("[Desk](https://matrix.to/#/@other:example.org) status", None),
+        ("[@porter:example.org](https://matrix.to/#/@other:example.org) status", None),
+    ],
+)
+def test_a_pill_in_markdown_is_whom_it_leads_to(body: str, text: str | None) -> None:
+    assert addressed(body, "", BOT) == text
+
+
 def event(content: dict[str, Any], **more: Any) -> dict[str, Any]:
     base = {"type": "m.room.message", "sender": "@mod:example.org", "event_id": "$1"}
     return base | {"content": {"msgtype": "m.text", "body": "!porter status"} | content} | more
