@@ -1,6 +1,8 @@
 """Bans: set one, lift one, list them, and ask what a value would meet."""
 
-from datetime import timedelta
+import asyncio
+import heapq
+from datetime import UTC, datetime, timedelta
 
 import click
 
@@ -12,6 +14,7 @@ from gateway.rules.names import parse_name
 from gateway.rules.networks import plain_address
 
 _MOST = 50  # bans in one answer
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 def _told(values: tuple[str, ...]) -> list[tuple[Kind, str]]:
@@ -41,6 +44,12 @@ def _told_of(ban: Ban) -> tuple[Part, ...]:
     if ban.reason:
         parts += [": ", code(ban.reason)]
     return tuple(parts)
+
+
+def _newest(bans: list[Ban]) -> list[Ban]:
+    """The newest first, of all kinds; those of unknown age last."""
+    ages = ((ban.at or _UNKNOWN, at) for at, ban in enumerate(bans))
+    return [bans[at] for _, at in heapq.nlargest(_MOST, ages)]
 
 
 class _ValuesFirst(click.Command):
@@ -111,7 +120,7 @@ async def bans(call: Call, kind: str | None, text: str | None) -> Answer:
     )
     if not found:
         return Answer(("No ban.",))
-    newest = list(reversed(found))[:_MOST]
+    newest = await asyncio.to_thread(_newest, found)
     lines: list[Line] = [f"{len(found)} {'ban' if len(found) == 1 else 'bans'}, newest first"]
     lines += [_told_of(each) for each in newest]
     if len(found) > _MOST:
