@@ -254,13 +254,14 @@ class Courier:
                 if not self._has_working_token(connection, mail.registration_id, now):
                     registrations.become(connection, mail.registration_id, Status.FAILED)
                 text = (
-                    f"The mail for registration {mail.registration_id} was given up: {reason}"
+                    f"The mail for registration {mail.registration_id} was given up:"
+                    f" {alerts.outside(reason)}"
                     f" (resend {mail.registration_id} tries again)"
                 )
                 alerts.raise_alert(connection, f"mail {mail.registration_id}", text, now)
                 return None
             if mail.attempts + 1 >= _TELL_AFTER:
-                text = f"Mails are failing and will be tried again: {reason}"
+                text = f"Mails are failing and will be tried again: {alerts.outside(reason)}"
                 alerts.raise_alert(connection, "mails failing", text, now)
             return outbox.postponed(connection, mail, reason, now)
 

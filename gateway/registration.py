@@ -176,7 +176,8 @@ class Registrar:
             if self._bursts.note(cause, now):
                 reasons = ", ".join(code.replace("_", " ") for code in codes)
                 kind, _, value = cause.partition(" ")
-                text = f"Burst of refused requests ({limit} or more), {kind} `{value}`: {reasons}"
+                where = f"{kind} {alerts.outside(value)}"
+                text = f"Burst of refused requests ({limit} or more), {where}: {reasons}"
                 alerts.raise_alert(connection, f"burst {cause}", text, now)
 
     async def resend(self, registration_id: int, author: Author) -> Registration:

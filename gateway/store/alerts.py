@@ -29,6 +29,12 @@ class Alert:
 _COLUMNS = tuple(alerts.c[name] for name in Alert.__slots__)
 
 
+def outside(value: str) -> str:
+    """A value that came from outside, as it stands in an alert's text: between backquotes."""
+    harmless = value.replace("`", "'")
+    return f"`{harmless}`"
+
+
 def raise_alert(connection: Connection, cause: str, text: str, now: datetime) -> None:
     """Count one more of `cause`, or begin a row for it."""
     standing = connection.execute(

@@ -26,6 +26,13 @@ async def test_an_alert_reaches_the_room_with_outside_values_set_apart(desk):
     assert await feed.pending() == []
 
 
+async def test_no_backquote_lets_a_value_out_of_its_place(desk):
+    text = f"pattern {alerts.outside('`@room`')}: banned"
+    await desk.database.write(lambda c: alerts.raise_alert(c, "burst", text, NOW))
+    (alert,) = await DeskAlerts(desk).pending()
+    assert alert.html == "pattern <code>&#x27;@room&#x27;</code>: banned"
+
+
 async def test_a_cause_that_grows_comes_back_with_its_count(desk):
     feed = DeskAlerts(desk)
     for _ in range(3):
