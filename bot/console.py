@@ -77,7 +77,8 @@ class Console:
             return Answer(_NOT_WRITTEN_DOWN, ok=False)
         except OSError as error:
             what = error.strerror or "a file cannot be used"
-            return Answer((f"Nothing was done: {what}: ", code(error.filename or "")), ok=False)
+            line: Line = ("Not done, or not in full: ", code(error.filename or "-"), f", {what}")
+            return Answer((line,), ok=False)
         assert isinstance(answer, Answer)
         return answer
 

@@ -31,7 +31,7 @@ class Moderation:
         """Ban values for `span`, or for good; returns the bans that were new.
 
         Raises ValueError with one sentence when one of the values cannot be banned, and then bans
-        none; OSError when the files cannot be written.
+        none; OSError when a file cannot be written: those of another kind may be in force.
         """
         now = self._clock().replace(microsecond=0)
         until = None if span is None else now + span
@@ -39,8 +39,11 @@ class Moderation:
             Ban(kind, canonical(kind, value), until, author.who, now, reason)
             for kind, value in values
         ]
-        new = await self._bans.add(wanted)
-        await self._note(author, "ban", new)
+        new: list[Ban] = []
+        for each in dict.fromkeys(ban.kind for ban in wanted):
+            fresh = await self._bans.add([ban for ban in wanted if ban.kind is each])
+            await self._note(author, "ban", fresh)
+            new += fresh
         return new
 
     async def unban(self, author: Author, kind: Kind, value: str) -> list[Ban]:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
 from bot.console import split
+from gateway.rules.bans import Kind
 
 
 def test_a_pattern_keeps_its_backslashes_and_quotation_marks_hold_words_together():
@@ -93,7 +94,15 @@ async def test_ban_files_that_cannot_be_written_are_one_sentence(typed, desk):
     desk.bans.folder.touch()
     answer = await typed("ban @a.example")
     assert not answer.ok
-    assert answer.plain().startswith("Nothing was done: ")
+    assert answer.plain().startswith("Not done, or not in full: ")
+
+
+async def test_what_was_done_before_a_file_failed_is_in_the_log(typed, desk):
+    desk.bans.path(Kind.IP).mkdir(parents=True)
+    answer = await typed("ban @a.example 203.0.113.7")
+    assert answer.plain().startswith(f"Not done, or not in full: {desk.bans.path(Kind.IP)}, ")
+    assert len(desk.bans.book) == 1
+    assert "ban email @a.example" in (await typed("log")).plain()
 
 
 @settings(
