@@ -51,6 +51,44 @@ async def test_only_a_plain_message_of_a_member_with_power_has_an_effect(
     assert book.texts == ["last"]
 
 
+async def test_what_only_looks_like_a_command_has_no_effect(house: Any, book: Any) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=True)
+    other = await mod.open_room(bot)
+    await house.start(house.room(bot, room, book))
+    await mod.say(other, "!porter other room")
+    first = await mod.say(room, "chatter")
+    quoting = {"m.in_reply_to": {"event_id": first}}
+    await mod.say(room, f"> <{mod.user}> !porter quoted\n\nno", **{"m.relates_to": quoting})
+    key = {"rel_type": "m.annotation", "event_id": first, "key": "!porter reacted"}
+    await mod.client.room_send(room, "m.reaction", {"m.relates_to": key})
+    await mod.say(room, "!porter emote", msgtype="m.emote")
+    await mod.say(room, "!porter file", msgtype="m.file", url="mxc://porter.localhost/x")
+    topic = {"topic": "!porter topic", "body": "!porter topic", "msgtype": "m.text"}
+    await mod.client.room_put_state(room, "m.room.topic", topic)
+    await mod.ask(room, "!porter last")
+    assert book.texts == ["last"]
+
+
+async def test_who_was_thrown_out_is_not_obeyed_any_more(house: Any, book: Any) -> None:
+    bot, mod, traitor = await house.bot_user(), await house.person("mod"), await house.person("ex")
+    room = await mod.open_room(bot, traitor.user, version="10")
+    await traitor.join(room)
+    levels = (await mod.client.room_get_state_event(room, "m.room.power_levels")).content
+    levels["users"][traitor.user] = 50
+    await mod.client.room_put_state(room, "m.room.power_levels", levels)
+    running = await house.start(house.room(bot, room, book))
+    await traitor.ask(room, "!porter trusted")
+    await house.stop(running)
+    await traitor.say(room, "!porter token rotate")
+    taken_back = await mod.say(room, "!porter pause")
+    await mod.client.room_redact(room, taken_back)
+    await mod.client.room_ban(room, traitor.user)
+    await house.start(house.room(bot, room, book))
+    await mod.ask(room, "!porter end")
+    assert book.texts == ["trusted", "end"]
+
+
 async def test_power_counts_at_the_moment_of_the_command(house: Any, book: Any) -> None:
     bot, mod, rising = await house.bot_user(), await house.person("mod"), await house.person("up")
     room = await mod.open_room(bot, rising.user, version="10")
