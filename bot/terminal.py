@@ -1,6 +1,7 @@
 """The `porter` command: runs the desk, looks after it, and gives the moderators' commands."""
 
 import getpass
+import logging
 import sys
 from pathlib import Path
 
@@ -74,6 +75,8 @@ def main(context: click.Context, config: Path) -> None:
     The moderators' commands work here as they do in the room: porter ban email @spam.example
     """
     context.obj = config
+    # To standard error, and only what went wrong: the answers go to standard output.
+    log.configure(level=logging.WARNING)
 
 
 @main.command()

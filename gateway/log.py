@@ -10,8 +10,9 @@ from structlog.tracebacks import ExceptionDictTransformer
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
-def configure(stream: TextIO = sys.stderr, *, level: int = logging.INFO) -> None:
-    """Log to `stream`: for people on a terminal, as JSON else."""
+def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
+    """Log to `stream`, standard error if not told: for people on a terminal, as JSON else."""
+    stream = stream or sys.stderr
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

@@ -28,6 +28,12 @@ ROW = {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within this process the log would outlive the stream that it was told to write to."""
+    monkeypatch.setattr("gateway.log.configure", lambda **_: None)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "config.yaml").write_text(CONFIG)
@@ -102,6 +108,18 @@ def test_a_ban_typed_here_is_in_force(folder: Path) -> None:
     assert "a test" in listed.stdout
 
 
+def test_only_the_answer_goes_to_standard_output(folder: Path) -> None:
+    said = run(folder, "token", "rotate")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == "0 outstanding, 0 out of force now, 0 mailed anew.\n"
+    (folder / "token").unlink()
+    (folder / "token").mkdir()
+    said = run(folder, "token", "rotate")
+    assert said.returncode == 1
+    assert said.stdout.startswith("1 outstanding, 0 out of force now, 0 mailed anew.\n")
+    assert json.loads(said.stderr)["event"] == "token_not_replaced_yet"
+
+
 def test_what_was_not_done_is_status_1(folder: Path) -> None:
     assert porter(folder, "unban", "email", "@nobody.example").exit_code == 1
     assert porter(folder, "ban", "email").exit_code == 1
@@ -124,7 +142,6 @@ def test_a_check_without_faults_says_ready(folder: Path, monkeypatch: pytest.Mon
         return []
 
     monkeypatch.setattr("bot.operator.commands.find_faults", nothing)
-    monkeypatch.setattr("bot.operator.commands.log.configure", lambda **_: None)
     said = porter(folder, "check")
     assert said.exit_code == 0
     assert (
