@@ -156,7 +156,7 @@ class Rotation:
             mailed = self._owe_again(connection, ended, now)
             after = f"{len(ended)} outstanding, {mailed} mailed anew"
             audit.note(connection, author, "rotate", "tokens", now, after=after)
-            text = f"Tokens were ended by {author.who}: {after}"
+            text = f"Tokens were ended by {alerts.outside(author.who)}: {after}"
             alerts.raise_alert(connection, "rotation by command", text, now)
             return ended, mailed
 

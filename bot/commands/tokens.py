@@ -59,4 +59,7 @@ async def rotate(call: Call) -> Answer:
     left = done.outstanding - done.revoked
     if left:
         lines.append(f"{left} could not be taken from the homeserver yet: it is tried again.")
-    return Answer(tuple(lines), ok=not left)
+    waits = await call.desk.database.read(store.unfinished_shared) is not None
+    if waits:
+        lines.append("The fresh token could not be put into force yet: it is tried again.")
+    return Answer(tuple(lines), ok=not left and not waits)

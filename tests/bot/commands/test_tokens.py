@@ -25,3 +25,10 @@ async def test_a_homeserver_that_is_away_is_said(typed, desk, tmp_path):
     answer = await typed("token rotate")
     assert not answer.ok
     assert "could not be taken from the homeserver yet" in answer.plain()
+
+
+async def test_a_fresh_token_that_is_not_in_force_is_no_success(typed, tmp_path):
+    (tmp_path / "token").mkdir()
+    answer = await typed("token rotate")
+    assert not answer.ok
+    assert "could not be put into force yet" in answer.plain()
