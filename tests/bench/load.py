@@ -18,15 +18,22 @@ class Load:
     statuses: frozenset[int]
 
 
-async def put_under_load(port: int, requests: Sequence[bytes], connections: int) -> Load:
-    """Send every request once, over so many connections, and wait for each answer."""
-    todo = iter(requests)
+async def put_under_load(
+    port: int, requests: Sequence[bytes], connections: int, rate: float | None = None
+) -> Load:
+    """Send every request once, over so many connections, and wait for each answer.
+
+    Without `rate` each connection sends as soon as it was answered. With it requests fall due at
+    that many a second, and an answer's time counts from when its request fell due.
+    """
+    pause = 0.0 if rate is None else 1 / rate
+    todo = enumerate(requests)
     times: list[float] = []
     statuses: set[int] = set()
     began = time.perf_counter()
     async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as tasks:
         for _ in range(connections):
-            tasks.create_task(_drive(port, todo, times, statuses))
+            tasks.create_task(_drive(port, todo, pause, times, statuses))
     took = time.perf_counter() - began
     times.sort()
     return Load(
@@ -37,11 +44,20 @@ async def put_under_load(port: int, requests: Sequence[bytes], connections: int)
     )
 
 
-async def _drive(port: int, todo: Iterator[bytes], times: list[float], statuses: set[int]) -> None:
+async def _drive(
+    port: int,
+    todo: Iterator[tuple[int, bytes]],
+    pause: float,
+    times: list[float],
+    statuses: set[int],
+) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        for request in todo:
-            began = time.perf_counter()
+        start = time.perf_counter()
+        for number, request in todo:
+            began = start + number * pause if pause else time.perf_counter()
+            if began > time.perf_counter():
+                await asyncio.sleep(began - time.perf_counter())
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
