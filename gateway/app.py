@@ -102,7 +102,8 @@ class Desk:
         now = self.clock()
         for fault in faults:
             _log.warning("ban_line_unreadable", fault=fault)
-        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if faults[5:] else "")
+        shown = "; ".join(map(alerts.outside, faults[:5]))
+        shown += f"; and {len(faults) - 5} more" if faults[5:] else ""
         text = f"Ban files: {shown}"
         await self.database.write(
             lambda c: alerts.raise_alert(c, f"ban files {faults[0]}", text, now)

@@ -252,4 +252,5 @@ async def test_a_bad_ban_line_is_told_and_an_expired_ban_goes(make, tmp_path):
             await watching
         (alert,) = await desk.database.read(alerts.pending)
         assert "ips.txt, line 2" in alert.text
+        assert alert.text.startswith("Ban files: `") and alert.text.endswith("`")
     assert (tmp_path / "bans" / "ips.txt").read_text() == "203.0.113.0/24\nnonsense\n"
