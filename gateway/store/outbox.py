@@ -13,7 +13,7 @@ from gateway.store.schema import mails
 
 LEASE = timedelta(minutes=5)  # longer than any delivery may take
 _FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(hours=1)
+_LONGEST_PAUSE = timedelta(minutes=15)  # so long a mail may wait after the server is back
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def postponed(
     now: datetime,
     chance: Callable[[], float] = random.random,
 ) -> datetime:
-    """Try again later: pauses double from 30 seconds to an hour, spread by half; says when."""
+    """Try again later: pauses double from 30 seconds to 15 minutes, spread by half; says when."""
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(mail.attempts, 20)))
     due_at = now + pause * (0.75 + chance() / 2)
     _settle(connection, mail, status="queued", due_at=due_at, last_error=error)

@@ -54,7 +54,7 @@ async def test_a_sent_mail_is_owed_no_more(database, owed):
     assert await database.read(outbox.depth) == (0, None)
 
 
-async def test_pauses_grow_up_to_an_hour(database, owed):
+async def test_pauses_grow_up_to_a_quarter_of_an_hour(database, owed):
     now, pauses = NOW, []
     for _ in range(12):
         (mail,) = await claim(database, now)
@@ -65,7 +65,7 @@ async def test_pauses_grow_up_to_an_hour(database, owed):
         pauses.append(due - now)
         now = due
     assert pauses[:3] == [timedelta(seconds=30 * 2**n) for n in range(3)]
-    assert pauses[-1] == timedelta(hours=1)
+    assert pauses[-1] == timedelta(minutes=15)
     assert await database.read(outbox.depth) == (1, NOW)
 
 
