@@ -81,16 +81,18 @@ class Desk:
         if not standing.may_command(command.sender, self._power):
             await self._decline(letter, standing)
             return
-        if await self._was_seen(command.event_id):
-            if self._begun.load().get("event_id") == command.event_id:
+        event_id = command.event_id
+        # Begun before it is seen: a crash between the two leaves a command that was not begun.
+        was_begun = self._begun.load().get("event_id") == event_id
+        can_note = was_begun or self._note({"event_id": event_id})
+        if await self._was_seen(event_id):
+            if was_begun:
                 await self._say(letter, _INTERRUPTED)
-                self._note({})
-            return
-        if self._note({"event_id": command.event_id}):
+        elif can_note:
             await self._say(letter, await self._carry_out(letter))
-            self._note({})
         else:
             await self._say(letter, _UNWRITABLE)
+        self._note({})
 
     def _note(self, begun: dict[str, str]) -> bool:
         """Write down which command is under way; whether that could be done."""

@@ -191,6 +191,33 @@ async def test_a_command_that_was_interrupted_is_named_and_not_repeated(
     assert book.texts == ["token rotate", "status"]
 
 
+@pytest.mark.parametrize("was_remembered", [False, True])
+async def test_a_crash_before_a_command_is_carried_out_does_not_lose_it_unsaid(
+    house: Any, book: Any, was_remembered: bool
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot)
+    reached = asyncio.Event()
+
+    async def never(event_id: str) -> bool:
+        if was_remembered:
+            await book.seen(event_id)
+        reached.set()
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    running = await house.start(house.room(bot, room, book, seen=never))
+    asked = await mod.say(room, "!porter token rotate")
+    await asyncio.wait_for(reached.wait(), 10)
+    await house.stop(running)
+    await house.start(house.room(bot, room, book))
+    answer = await mod.answer_to(asked)
+    expected = "I was stopped in the middle" if was_remembered else "Heard token rotate"
+    assert answer["body"].startswith(expected)
+    await mod.ask(room, "!porter status")
+    assert book.texts == ["token rotate"] * (not was_remembered) + ["status"]
+
+
 async def test_a_slow_command_shows_an_hourglass_that_goes(house: Any, book: Any) -> None:
     bot, mod = await house.bot_user(), await house.person("mod")
     room = await mod.open_room(bot, encrypted=True)
