@@ -34,6 +34,7 @@ FLOORS = (
         "gateway/settings.py",
     ),
     (
+        "gateway/edges.py",
         "gateway/hours.py",
         "gateway/registration.py",
         "gateway/rotation.py",

@@ -15,7 +15,7 @@ import yaml
 
 from bot.operator.finding import Finding
 from bot.operator.surroundings import ask_around
-from gateway import app
+from gateway import edges
 from gateway.config import ConfigError, load
 from gateway.rules.bans import Kind
 from gateway.settings import Settings, Web
@@ -112,7 +112,7 @@ def _check_pages(settings: Settings) -> list[Finding]:
     except ValueError as error:
         found.append(Finding(f"web.templates: {error}"))
     try:
-        app.make_composer(settings)
+        edges.make_composer(settings)
     except ConfigError as error:
         found += map(Finding, error.faults)
     return found

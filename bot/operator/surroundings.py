@@ -13,7 +13,7 @@ from yarl import URL
 
 from bot.operator.finding import Finding
 from bot.room.room import Room
-from gateway import app
+from gateway import edges
 from gateway.config import ConfigError
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.question import ask
@@ -57,7 +57,7 @@ async def _side_by_side(*questions: Coroutine[Any, Any, list[Finding]]) -> list[
 
 async def _check_mail(settings: Settings) -> list[Finding]:
     try:
-        mailer = app.make_mailer(settings)
+        mailer = edges.make_mailer(settings)
     except ConfigError as error:
         return [*map(Finding, error.faults)]
     try:
@@ -103,7 +103,7 @@ async def _check_versions(session: aiohttp.ClientSession, settings: Settings) ->
 
 async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
     try:
-        await app.make_token_source(settings, session).check()
+        await edges.make_token_source(settings, session).check()
     except HomeserverError as error:
         if settings.homeserver.kind == "token_file":
             remedy = "its folder must be there and writable for Porter's user"
