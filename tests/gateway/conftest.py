@@ -13,10 +13,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 from aiosmtpd.smtp import SMTP
 
+from bot.demo.applicant import Applicant
 from gateway.accounts import AccountWatcher
 from gateway.config import parse
 from gateway.courier import Courier
@@ -172,6 +174,13 @@ class MailServer:
 
     def to(self, address: str) -> list[EmailMessage]:
         return [mail for mail in self.mails if mail["To"] == address]
+
+
+async def register(session: aiohttp.ClientSession, url: str, name: str, token: str) -> bool:
+    """Open an account as any Matrix client does; whether it worked."""
+    applicant = Applicant(session, "", url, "203.0.113.7")
+    status, _ = await applicant.open_account(name, token)
+    return status == 200
 
 
 def text_of(mail: EmailMessage) -> str:

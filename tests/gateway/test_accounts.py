@@ -15,7 +15,7 @@ from gateway.homeserver.names import Names
 from gateway.homeserver.synapse import SynapseTokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
-from tests.gateway.conftest import House, OpenHouse, text_of
+from tests.gateway.conftest import House, OpenHouse, register, text_of
 
 MOD = Author("@mod:example.org", "$event")
 PATIENCE = timedelta(seconds=5)
@@ -134,22 +134,6 @@ async def on_synapse(
         return house
 
     return open_it
-
-
-async def register(session: aiohttp.ClientSession, url: str, name: str, token: str) -> bool:
-    """Open an account as any Matrix client does; whether it worked."""
-    path = f"{url}/_matrix/client/v3/register"
-    wish: dict[str, object] = {"username": name, "password": "pass-word-1"}
-    async with session.post(path, json=wish) as answer:
-        sign_up = (await answer.json())["session"]
-    for stage in (
-        {"type": "m.login.registration_token", "token": token},
-        {"type": "m.login.dummy"},
-    ):
-        async with session.post(path, json=wish | {"auth": stage | {"session": sign_up}}) as answer:
-            if answer.status == 200:
-                return True
-    return False
 
 
 def token_in(mail: Any, house_tokens: list[str]) -> str:

@@ -12,6 +12,7 @@ from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.homeserver.synapse import SynapseTokens
+from tests.gateway.conftest import register
 
 PATIENCE = timedelta(seconds=5)
 Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
@@ -46,22 +47,6 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for runner in runners:
         await runner.cleanup()
-
-
-async def register(session: aiohttp.ClientSession, url: str, name: str, token: str) -> bool:
-    """Open an account as any Matrix client does; whether it worked."""
-    path = f"{url}/_matrix/client/v3/register"
-    wish: dict[str, object] = {"username": name, "password": "pass-word-1"}
-    async with session.post(path, json=wish) as answer:
-        sign_up = (await answer.json())["session"]
-    for stage in (
-        {"type": "m.login.registration_token", "token": token},
-        {"type": "m.login.dummy"},
-    ):
-        async with session.post(path, json=wish | {"auth": stage | {"session": sign_up}}) as answer:
-            if answer.status == 200:
-                return True
-    return False
 
 
 async def test_a_single_use_token_opens_one_account(
