@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands import audit, bans, desk, help, registrations, tokens
+from bot.commands import audit, bans, desk, help, questions, registrations, tokens
 from bot.commands.help import usage
 from bot.commands.table import Call, table
 from gateway.app import Desk
@@ -32,7 +32,7 @@ _LONG_DASH = re.compile(r"^-*[–—][-–—]*(?=\w)")
 _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 
 # Importing a chapter enters its commands into the table; this is their order in `help`.
-CHAPTERS = (bans, registrations, tokens, desk, audit, help)
+CHAPTERS = (bans, registrations, tokens, desk, audit, questions, help)
 
 _NOT_WRITTEN_DOWN = (
     "The database cannot be used now, so nothing was written down.",
@@ -65,7 +65,7 @@ class Console:
             return _unknown(words[0])
         if any(word in _HELP for word in takewhile(lambda word: word != "--", words)):
             words = ["help", *_path(words)]
-        call = Call(self._desk, author)
+        call = Call(self._desk, author, lambda words: self.carry_out(words, author))
         try:
             answer = await table.main(words, prog_name="porter", standalone_mode=False, obj=call)
         except click.ClickException as error:

@@ -22,14 +22,17 @@ class DeskAlerts:
 
     def __init__(self, desk: Desk) -> None:
         self._database = desk.database
+        self._clock = desk.clock
 
     async def pending(self) -> Sequence[RoomAlert]:
         """What the room has not seen, or not with its present count."""
-        return [_shown(alert) for alert in await self._database.read(alerts.pending)]
+        now = self._clock()
+        found = await self._database.read(lambda c: alerts.pending(c, now))
+        return [_shown(alert) for alert in found]
 
-    async def shown(self, id: int, event_id: str, count: int) -> None:
+    async def shown(self, id: int, event_id: str, version: int) -> None:
         """The room shows it now."""
-        await self._database.write(lambda c: alerts.shown(c, id, event_id, count))
+        await self._database.write(lambda c: alerts.shown(c, id, event_id, version))
 
 
 def _shown(alert: Alert) -> RoomAlert:
@@ -40,7 +43,7 @@ def _shown(alert: Alert) -> RoomAlert:
     if alert.count > 1:
         parts.append(f" (×{alert.count} since {alert.first_at:%H:%M} UTC)")
     answer = Answer((tuple(parts),))
-    return RoomAlert(alert.id, answer.plain(), answer.html(), alert.event_id, alert.count)
+    return RoomAlert(alert.id, answer.plain(), answer.html(), alert.event_id, alert.version)
 
 
 def build_room(desk: Desk) -> Room:

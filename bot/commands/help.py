@@ -11,6 +11,7 @@ _TITLES = {
     "tokens": "Tokens",
     "desk": "The desk",
     "audit": "The audit",
+    "questions": "Questions",
     "help": "Help",
 }
 

@@ -4,24 +4,41 @@ A command is a coroutine that gets a `Call` and the arguments that click has rea
 `Answer`. What it raises as click.ClickException or ValueError is told in one sentence.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
+from bot.answers import Answer, Line, code
 from gateway.app import Desk
 from gateway.rules.bans import Kind
 from gateway.rules.durations import parse_duration
+from gateway.store import questions
 from gateway.store.audit import Author
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One command being carried out: at which desk, and for whom."""
+    """One command being carried out: at which desk, and for whom.
+
+    `carry_out` runs another command in its place.
+    """
 
     desk: Desk
     author: Author
+    carry_out: Callable[[Sequence[str]], Awaitable[Answer]]
+
+    async def ask(self, lines: Sequence[Line], words: Sequence[str]) -> Answer:
+        """Ask whether to carry out `words`, which a moderator may answer also after a restart."""
+        now = self.desk.clock()
+        number = await self.desk.database.write(
+            lambda c: questions.ask(c, self.author.who, tuple(words), now)
+        )
+        yes, no = f"confirm {number}", f"cancel {number}"
+        last = ("Shall I? React with ✅ or say ", code(yes), "; ❌ or ", code(no), " leaves it.")
+        return Answer((*lines, last), ok=False, asks=True, offers=(("✅", yes), ("❌", no)))
 
 
 class Span(click.ParamType[timedelta]):

@@ -26,21 +26,21 @@ _REST = 10.0  # seconds of rest after a failure
 
 @dataclass(frozen=True, slots=True)
 class RoomAlert:
-    """An alert that the room has not seen with this count. `event_id` is its message, if any."""
+    """An alert that the room has not seen in this version. `event_id` is its message, if any."""
 
     id: int
     text: str
     html: str
     event_id: str | None
-    count: int
+    version: int
 
 
 class AlertFeed(Protocol):
-    """Where alerts come from; `pending` answers those not shown, or shown with a lower count."""
+    """Where alerts come from; `pending` answers those not shown, or not as they are now."""
 
     async def pending(self) -> Sequence[RoomAlert]: ...
 
-    async def shown(self, id: int, event_id: str, count: int) -> None: ...
+    async def shown(self, id: int, event_id: str, version: int) -> None: ...
 
 
 class AlertRelay:
@@ -78,7 +78,7 @@ class AlertRelay:
                 continue
             if alert.event_id is None:
                 # The text too: a new database counts its alerts from 1 again.
-                mark = hashlib.sha256(f"{alert.id} {alert.count} {alert.text}".encode())
+                mark = hashlib.sha256(f"{alert.id} {alert.version} {alert.text}".encode())
                 once = f"porter-alert-{mark.hexdigest()[:32]}"
                 event_id = await replies.notice(alert.text, alert.html, once)
             else:
@@ -86,7 +86,7 @@ class AlertRelay:
                 await replies.edit(event_id, alert.text, alert.html)
             self._sent.append(now)
             self._shown_at[alert.id] = now
-            await self._feed.shown(alert.id, event_id, alert.count)
+            await self._feed.shown(alert.id, event_id, alert.version)
 
     def _is_due(self, alert: RoomAlert, now: float) -> bool:
         while self._sent and self._sent[0] < now - 60:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gateway.rules.addresses import EmailAddress, parse_address
-from gateway.rules.bans import BanBook
+from gateway.rules.ban_book import BanBook
+from gateway.rules.bans import Kind
 from gateway.rules.limits import Limit
 from gateway.rules.names import parse_name
 from gateway.rules.networks import IPAddress, neighbourhood
@@ -38,6 +39,13 @@ FIELDS = {
     Code.NAME_TAKEN: "requested_username",
     Code.EMAIL_MALFORMED: "email",
     Code.EMAIL_BANNED: "email",
+}
+
+
+_BANNED = {
+    Kind.IP: Code.NETWORK_BANNED,
+    Kind.EMAIL: Code.EMAIL_BANNED,
+    Kind.NAME: Code.NAME_BANNED,
 }
 
 
@@ -100,12 +108,23 @@ def banned(
     book: BanBook, ip: IPAddress, address: EmailAddress | None, name: str | None, now: datetime
 ) -> list[Refusal]:
     """One refusal for each kind of ban that hits; its detail names the bans."""
-    hits = [(Code.NETWORK_BANNED, book.networks(ip, now))]
-    if address is not None:
-        hits.append((Code.EMAIL_BANNED, book.addresses(address, now)))
-    if name is not None:
-        hits.append((Code.NAME_BANNED, book.names(name, now)))
-    return [Refusal(code, ", ".join(values[:5])) for code, values in hits if values]
+    found = []
+    for kind, values in hits(book, ip, address, name, now).items():
+        refusing = [value for value in values if not book.only_reviews(kind, value)]
+        if refusing:
+            found.append(Refusal(_BANNED[kind], ", ".join(refusing[:5])))
+    return found
+
+
+def hits(
+    book: BanBook, ip: IPAddress, address: EmailAddress | None, name: str | None, now: datetime
+) -> dict[Kind, list[str]]:
+    """The bans that hit, those that only ask for a look too."""
+    return {
+        Kind.IP: book.networks(ip, now),
+        Kind.EMAIL: [] if address is None else book.addresses(address, now),
+        Kind.NAME: [] if name is None else book.names(name, now),
+    }
 
 
 def crowded(

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.folder import alone_in, sync
-from gateway.rules.bans import Ban, BanBook, Kind, format_line
+from gateway.rules.ban_book import BanBook
+from gateway.rules.bans import Ban, Kind, format_line
 from gateway.store.ban_page import ABSENT, Page, copy_without, read_line, read_on, signature
 
 FILES = {Kind.IP: "ips.txt", Kind.EMAIL: "emails.txt", Kind.NAME: "usernames.txt"}

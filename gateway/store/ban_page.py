@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from gateway.rules.bans import Ban, BanBook, Kind, parse_line
+from gateway.rules.ban_book import BanBook
+from gateway.rules.bans import Ban, Kind, parse_line
 
 Signature = tuple[int, int, int]  # inode, size, mtime
 ABSENT = (0, 0, 0)

@@ -22,6 +22,7 @@ class Mail:
 
     id: int
     registration_id: int
+    kind: str
     created_at: datetime
     attempts: int
     message_id: str
@@ -30,10 +31,13 @@ class Mail:
 _COLUMNS = tuple(mails.c[name] for name in Mail.__slots__)
 
 
-def owe(connection: Connection, registration_id: int, domain: str, now: datetime) -> int:
+def owe(
+    connection: Connection, registration_id: int, domain: str, now: datetime, kind: str = "token"
+) -> int:
     """Owe the applicant a mail, in the transaction that decides so; returns its number."""
     values = {
         "registration_id": registration_id,
+        "kind": kind,
         "status": "queued",
         "created_at": now,
         "due_at": now,
@@ -43,7 +47,7 @@ def owe(connection: Connection, registration_id: int, domain: str, now: datetime
     return int(_OWE.first(connection, values)[0])
 
 
-_OWED = ("registration_id", "status", "created_at", "due_at", "attempts", "message_id")
+_OWED = ("registration_id", "kind", "status", "created_at", "due_at", "attempts", "message_id")
 _OWE = Prepared(mails.insert().returning(mails.c.id), _OWED)
 
 

@@ -23,6 +23,7 @@ class Status(StrEnum):
 
     REFUSED = "refused"  # the applicant was told why not
     REPEAT = "repeat"  # a known address: the applicant saw the usual page, nothing is mailed
+    REVIEW = "review"  # accepted, if a moderator who looks at it agrees
     PENDING = "pending"  # accepted, the mail is owed
     MAILED = "mailed"  # a server took the mail
     FAILED = "failed"  # the mail was given up
@@ -32,7 +33,11 @@ class Status(StrEnum):
 
 LIVE = (Status.PENDING, Status.MAILED, Status.FAILED)  # these hold their name
 KNOWN = (Status.PENDING, Status.MAILED)  # these have, or will have, their mail
-HOLDING = (*LIVE, Status.REPEAT)  # a name that only unknown addresses hold would give them away
+HOLDING = (
+    *LIVE,
+    Status.REVIEW,
+    Status.REPEAT,
+)  # a name that only unknown addresses hold would give them away
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Registration:
     language: str
     status: Status
     refusals: tuple[Mapping[str, str], ...]
+    reviews: tuple[Mapping[str, str], ...]
     name_checked: bool
     held_until: datetime
     token_id: int | None
@@ -77,19 +83,22 @@ def add(
     held_until: datetime,
     name_checked: bool,
     refusals: Sequence[Mapping[str, str]] = (),
+    reviews: Sequence[Mapping[str, str]] = (),
 ) -> int:
-    """Record a request with the decision on it; returns its number."""
+    """Record a request with the decision on it, and why; returns its number."""
     values = {name: getattr(request, name) for name in Request.__slots__} | {
         "status": status,
         "created_at": now,
         "held_until": held_until,
         "name_checked": name_checked,
         "refusals": json.dumps([dict(refusal) for refusal in refusals]),
+        "reviews": json.dumps([dict(review) for review in reviews]),
     }
     return int(_ADD.first(connection, values)[0])
 
 
-_ADDED = (*Request.__slots__, "status", "created_at", "held_until", "name_checked", "refusals")
+_DECIDED = ("status", "created_at", "held_until", "name_checked", "refusals", "reviews")
+_ADDED = (*Request.__slots__, *_DECIDED)
 _ADD = Prepared(registrations.insert().returning(registrations.c.id), _ADDED)
 
 
@@ -196,4 +205,5 @@ def _read(row: RowMapping) -> Registration:
     values = dict(row)
     values["status"] = Status(values["status"])
     values["refusals"] = tuple(json.loads(values["refusals"]))
+    values["reviews"] = tuple(json.loads(values["reviews"]))
     return Registration(**values)

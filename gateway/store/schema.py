@@ -38,7 +38,9 @@ tokens = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("value", Text, nullable=False, unique=True),
-    Column("registration_id", Integer),  # none: shared by all applicants
+    Column("purpose", Text, nullable=False, default="shared"),  # or "applicant", or "person"
+    Column("uses", Integer),  # how many accounts it opens; none: any number
+    Column("registration_id", Integer),  # of the applicant, when it is his own
     Column("slot", UtcDateTime, unique=True),  # the scheduled moment that it was made for
     Column("created_at", UtcDateTime, nullable=False),
     Column("issued_at", UtcDateTime),  # the homeserver has it since
@@ -62,6 +64,7 @@ registrations = Table(
     Column("language", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("refusals", Text, nullable=False),  # JSON list of code, field, detail
+    Column("reviews", Text, nullable=False, default="[]"),  # JSON list of code, detail
     Column("name_checked", Boolean, nullable=False),
     Column("held_until", UtcDateTime, nullable=False),
     Column("token_id", Integer, ForeignKey("tokens.id")),
@@ -79,6 +82,7 @@ mails = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("registration_id", Integer, ForeignKey("registrations.id"), nullable=False),
+    Column("kind", Text, nullable=False, default="token"),  # what it has to tell
     Column("status", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),
@@ -91,7 +95,7 @@ mails = Table(
     Index("mails_by_registration", "registration_id"),
 )
 
-alerts = Table(
+alerts = Table(  # what the room is told: one row and one message for a cause while it lasts
     "alerts",
     metadata,
     Column("id", Integer, primary_key=True),
@@ -100,9 +104,62 @@ alerts = Table(
     Column("count", Integer, nullable=False),
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("details", Text, nullable=False),  # JSON list of lines, for the message's thread
+    Column("actions", Text, nullable=False),  # JSON list of [reaction, command]
+    Column("version", Integer, nullable=False),  # one more with each change
+    Column("shown_version", Integer, nullable=False),
     Column("event_id", Text),
-    Column("shown_count", Integer, nullable=False),
+    Column("details_event_id", Text),
     Index("alerts_by_cause", "cause", "last_at"),
+)
+
+mutes = Table(  # causes that the room does not want to hear of; none: until unmuted
+    "mutes",
+    metadata,
+    Column("cause", Text, primary_key=True),
+    Column("until", UtcDateTime),
+    Column("who", Text, nullable=False),
+)
+
+questions = Table(  # commands that wait for a moderator's yes
+    "questions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("words", Text, nullable=False),  # JSON list: the command to carry out
+    Column("settled_at", UtcDateTime),
+    Column("settled_by", Text),  # the Matrix event, or who, that answered
+)
+
+offers = Table(  # which reaction to one of our messages stands for which command
+    "offers",
+    metadata,
+    Column("event_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("command", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+notes = Table(  # what moderators write for each other about a registration or a ban
+    "notes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subject", Text, nullable=False),  # as in the audit: "registration 12"
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("notes_by_subject", "subject"),
+)
+
+hits = Table(  # how often a ban was met
+    "hits",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
 )
 
 audit = Table(
@@ -118,6 +175,8 @@ audit = Table(
     Column("reason", Text),
     Column("event_id", Text),
     Index("audit_by_time", "at"),
+    Index("audit_by_event", "event_id"),
+    Index("audit_by_subject", "subject"),
 )
 
 facts = Table(  # single values that outlive a process: the pause, the last rotation
@@ -135,7 +194,7 @@ leases = Table(
     Column("until", UtcDateTime, nullable=False),
 )
 
-events = Table(  # commands that were taken up, by Matrix event id: none runs twice
+events = Table(  # commands and reactions that were answered, by Matrix event id
     "events",
     metadata,
     Column("event_id", Text, primary_key=True),

@@ -16,10 +16,16 @@ from gateway.store.schema import tokens
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token. Without `registration_id` it is shared; `issued_at` is empty until it works."""
+    """A token; `issued_at` is empty until it works.
+
+    Its `purpose` is an applicant's own ("applicant"), everybody's ("shared"), or one that a
+    moderator gave away ("person"). It opens `uses` accounts, any number when that is empty.
+    """
 
     id: int
     value: str
+    purpose: str
+    uses: int | None
     registration_id: int | None
     slot: datetime | None
     issued_at: datetime | None
@@ -41,6 +47,8 @@ def prepare_own(
     return _first(connection, tokens.c.registration_id == registration_id, _lives(now)) or _add(
         connection,
         value=value,
+        purpose="applicant",
+        uses=1,
         registration_id=registration_id,
         created_at=now,
         expires_at=expires_at,
@@ -53,7 +61,7 @@ def prepare_shared(
 ) -> IssuedToken:
     """The shared token made for the scheduled moment `slot`: one, whoever asks first."""
     return _first(connection, tokens.c.slot == slot) or _add(
-        connection, value=value, slot=slot, created_at=now
+        connection, value=value, purpose="shared", slot=slot, created_at=now
     )
 
 
@@ -66,7 +74,7 @@ def current_shared(connection: Connection) -> IssuedToken | None:
     """The shared token that goes into mails now."""
     return _first(
         connection,
-        tokens.c.registration_id.is_(None),
+        tokens.c.purpose == "shared",
         tokens.c.issued_at.is_not(None),
         tokens.c.withdraw_at.is_(None),
     )
@@ -88,7 +96,7 @@ def unfinished_shared(connection: Connection) -> IssuedToken | None:
     """A shared token that was decided on, and that the homeserver may or may not have yet."""
     return _first(
         connection,
-        tokens.c.registration_id.is_(None),
+        tokens.c.purpose == "shared",
         tokens.c.issued_at.is_(None),
         tokens.c.withdraw_at.is_(None),
     )
@@ -106,7 +114,7 @@ def supersede(connection: Connection, token_id: int | None, at: datetime) -> Non
     connection.execute(
         tokens.update()
         .where(
-            tokens.c.registration_id.is_(None),
+            tokens.c.purpose == "shared",
             tokens.c.id != (token_id or 0),
             or_(tokens.c.withdraw_at.is_(None), tokens.c.withdraw_at > at),
         )
@@ -130,7 +138,7 @@ def outstanding(connection: Connection, now: datetime) -> list[IssuedToken]:
     query = (
         select(*_COLUMNS)
         .where(
-            tokens.c.registration_id.is_not(None),
+            tokens.c.purpose == "applicant",
             tokens.c.withdrawn_at.is_(None),
             tokens.c.withdraw_at > now,
         )
@@ -147,9 +155,7 @@ def living(connection: Connection, now: datetime) -> list[IssuedToken]:
 
 def shared_left(connection: Connection) -> list[IssuedToken]:
     """The shared tokens that the homeserver may have, also those that are over."""
-    query = select(*_COLUMNS).where(
-        tokens.c.registration_id.is_(None), tokens.c.withdrawn_at.is_(None)
-    )
+    query = select(*_COLUMNS).where(tokens.c.purpose == "shared", tokens.c.withdrawn_at.is_(None))
     return [IssuedToken(*row) for row in connection.execute(query)]
 
 

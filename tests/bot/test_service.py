@@ -22,7 +22,7 @@ async def test_an_alert_reaches_the_room_with_outside_values_set_apart(desk):
     (alert,) = await feed.pending()
     assert alert.text == "Burst of refused requests, pattern <b>@room</b>\\u202e: name banned"
     assert "<code>&lt;b&gt;@room&lt;/b&gt;\\u202e</code>" in alert.html
-    await feed.shown(alert.id, "$message", alert.count)
+    await feed.shown(alert.id, "$message", alert.version)
     assert await feed.pending() == []
 
 
@@ -39,7 +39,7 @@ async def test_a_cause_that_grows_comes_back_with_its_count(desk):
         await desk.database.write(lambda c: alerts.raise_alert(c, "burst", "Burst", NOW))
     (alert,) = await feed.pending()
     assert alert.text == "Burst (×3 since 12:00 UTC)"
-    await feed.shown(alert.id, "$message", alert.count)
+    await feed.shown(alert.id, "$message", alert.version)
     await desk.database.write(lambda c: alerts.raise_alert(c, "burst", "Burst", NOW))
     (alert,) = await feed.pending()
     assert (alert.event_id, alert.text) == ("$message", "Burst (×4 since 12:00 UTC)")

@@ -238,7 +238,7 @@ class House:
         return (await self.database.read(outbox.depth))[0]
 
     async def alerts(self) -> dict[str, tuple[int, str]]:
-        found = await self.database.read(lambda c: alerts.pending(c, 100))
+        found = await self.database.read(lambda c: alerts.pending(c, self.clock(), 100))
         assert len({alert.cause for alert in found}) == len(found)
         return {alert.cause: (alert.count, alert.text) for alert in found}
 

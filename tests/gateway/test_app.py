@@ -240,7 +240,7 @@ async def test_a_bad_ban_line_is_told_and_an_expired_ban_goes(make, tmp_path):
         watching = asyncio.create_task(desk.watch_bans())
 
         async def told() -> bool:
-            return bool(await desk.database.read(alerts.pending))
+            return bool(await desk.database.read(lambda c: alerts.pending(c, desk.clock())))
 
         async def gone() -> bool:
             return "198.51" not in (tmp_path / "bans" / "ips.txt").read_text()
@@ -250,7 +250,7 @@ async def test_a_bad_ban_line_is_told_and_an_expired_ban_goes(make, tmp_path):
         watching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await watching
-        (alert,) = await desk.database.read(alerts.pending)
+        (alert,) = await desk.database.read(lambda c: alerts.pending(c, desk.clock()))
         assert "ips.txt, line 2" in alert.text
         assert alert.text.startswith("Ban files: `") and alert.text.endswith("`")
     assert (tmp_path / "bans" / "ips.txt").read_text() == "203.0.113.0/24\nnonsense\n"

@@ -31,6 +31,7 @@ def registration(name: str = "alice", **changes: object) -> Registration:
         "language": "de",
         "status": Status.REFUSED,
         "refusals": ({"code": "name_banned", "field": "x", "detail": "^a"}, {"code": "closed"}),
+        "reviews": (),
         "name_checked": True,
         "held_until": NOW + timedelta(days=1),
         "token_id": None,

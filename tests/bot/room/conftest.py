@@ -107,8 +107,8 @@ class Book:
     async def pending(self) -> list[RoomAlert]:
         return list(self.alerts)
 
-    async def shown(self, id: int, event_id: str, count: int) -> None:
-        self.alerts = [each for each in self.alerts if (each.id, each.count) != (id, count)]
+    async def shown(self, id: int, event_id: str, version: int) -> None:
+        self.alerts = [each for each in self.alerts if (each.id, each.version) != (id, version)]
         self.shown_as = event_id
 
     @property

@@ -7,9 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from gateway.rules.addresses import parse_address
+from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import (
     Ban,
-    BanBook,
     Kind,
     canonical,
     format_line,
@@ -77,6 +77,19 @@ def test_blank_lines_and_comments_say_nothing(line):
             Ban(Kind.IP, "203.0.113.7", datetime(2026, 11, 24, tzinfo=UTC), reason="spam"),
         ),
         ('203.0.113.7 # "until I say"', Ban(Kind.IP, "203.0.113.7", reason="until I say")),
+        ("203.0.113.7 # review", Ban(Kind.IP, "203.0.113.7", review=True)),
+        (
+            "203.0.113.7 # until 2026-11-24 | review | a hotel",
+            Ban(
+                Kind.IP,
+                "203.0.113.7",
+                datetime(2026, 11, 24, tzinfo=UTC),
+                reason="a hotel",
+                review=True,
+            ),
+        ),
+        ('203.0.113.7 # "review"', Ban(Kind.IP, "203.0.113.7", reason="review")),
+        ("203.0.113.7 # review it", Ban(Kind.IP, "203.0.113.7", reason="review it")),
     ],
 )
 def test_reads_what_people_write_by_hand(line, ban):
@@ -392,3 +405,33 @@ def test_globs_and_plain_addresses_hit_alike(local, glob):
     before = book.addresses(address, NOW)
     book.compact()
     assert book.addresses(address, NOW) == before
+
+
+# Lines that ask for a look
+
+
+def test_a_line_says_whether_it_refuses_or_asks_for_a_look():
+    book = book_of(Kind.IP, "203.0.113.0/24 # review", "203.0.113.7")
+    assert book.only_reviews(Kind.IP, "203.0.113.0/24")
+    assert not book.only_reviews(Kind.IP, "203.0.113.7")
+    assert len(book.networks(plain_address("203.0.113.7"), NOW)) == 2
+
+
+@pytest.mark.parametrize("lines", [("@a.org", "@a.org # review"), ("@a.org # review", "@a.org")])
+def test_of_two_lines_on_one_value_the_one_that_refuses_holds(lines):
+    book = book_of(Kind.EMAIL, *lines)
+    assert not book.only_reviews(Kind.EMAIL, "@a.org")
+
+
+def test_a_refusal_over_a_review_ends_when_it_says():
+    book = book_of(Kind.EMAIL, "@a.org # review", "@a.org # until 2026-11-24")
+    address = parse_address("x@a.org")
+    assert book.addresses(address, NOW) == ["@a.org"]
+    assert book.addresses(address, NOW + DAY) == []
+
+
+def test_a_review_is_no_ban_that_stands_already():
+    book = book_of(Kind.EMAIL, "@a.org # review")
+    assert not book.covers(Ban(Kind.EMAIL, "@a.org"))
+    assert book.covers(Ban(Kind.EMAIL, "@a.org", review=True))
+    assert book_of(Kind.EMAIL, "@a.org").covers(Ban(Kind.EMAIL, "@a.org", review=True))

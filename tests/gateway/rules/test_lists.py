@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.rules.addresses import parse_address
-from gateway.rules.bans import BanBook, Kind, parse_line
+from gateway.rules.ban_book import BanBook
+from gateway.rules.bans import Kind, parse_line
 from gateway.rules.names import parse_name
 from gateway.rules.networks import plain_address
 from gateway.store.ban_files import FILES

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rules.bans import Ban, BanBook, Kind
+from gateway.rules.ban_book import BanBook
+from gateway.rules.bans import Ban, Kind
 from gateway.rules.limits import Limit
 from gateway.rules.networks import plain_address
 from gateway.rules.opening import Opening

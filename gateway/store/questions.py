@@ -1,0 +1,49 @@
+"""Questions: commands that wait for a moderator's yes, and outlive a restart."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, or_, select
+
+from gateway.store.schema import questions
+
+LIFE = timedelta(days=1)  # what was asked longer ago is not carried out any more
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`words` is the command that a yes carries out; `who` gave it."""
+
+    id: int
+    at: datetime
+    who: str
+    words: tuple[str, ...]
+
+
+def ask(connection: Connection, who: str, words: tuple[str, ...], now: datetime) -> int:
+    """Keep a command until somebody answers; returns the question's number."""
+    values = {"at": now, "who": who, "words": json.dumps(words)}
+    added = questions.insert().values(values).returning(questions.c.id)
+    return int(connection.execute(added).scalar_one())
+
+
+def settle(connection: Connection, number: int, by: str, now: datetime) -> Question | None:
+    """Answer a question; None when it was answered before, or is too old, or was never asked.
+
+    The same `by` may answer again: a command that a crash interrupted is repeated.
+    """
+    q = questions.c
+    settled = connection.execute(
+        questions.update()
+        .where(
+            q.id == number,
+            q.at > now - LIFE,
+            or_(q.settled_at.is_(None), q.settled_by == by),
+        )
+        .values(settled_at=now, settled_by=by)
+    )
+    if not settled.rowcount:
+        return None
+    row = connection.execute(select(q.id, q.at, q.who, q.words).where(q.id == number)).one()
+    return Question(row.id, row.at, row.who, tuple(json.loads(row.words)))

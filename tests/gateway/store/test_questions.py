@@ -1,0 +1,38 @@
+"""A command that waits for a yes is carried out once, by whoever says it first."""
+
+from datetime import UTC, datetime, timedelta
+
+from gateway.store import offers, questions
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+WORDS = ("ban", "10.0.0.0/8", "--yes")
+
+
+async def test_a_question_is_settled_once(database):
+    number = await database.write(lambda c: questions.ask(c, "@a:x", WORDS, NOW))
+
+    def settle(by, at=NOW):
+        return lambda c: questions.settle(c, number, by, at)
+
+    assert await database.write(settle("$1", NOW + questions.LIFE)) is None
+    found = await database.write(settle("$1"))
+    assert (found.who, found.words) == ("@a:x", WORDS)
+    assert await database.write(settle("$2")) is None
+    assert await database.write(settle("$1")) == found  # the same answer, after a crash
+    assert await database.write(lambda c: questions.settle(c, number + 1, "$3", NOW)) is None
+
+
+async def test_a_reaction_stands_for_its_command(database):
+    offered = [("✅", "confirm 1"), ("⏸️", "pause")]
+    await database.write(lambda c: offers.keep(c, "$m", offered, NOW))
+
+    def command(event_id, key):
+        return lambda c: offers.command(c, event_id, key)
+
+    assert await database.read(command("$m", "✅")) == "confirm 1"
+    assert await database.read(command("$m", "⏸")) == "pause"
+    assert await database.read(command("$m", "❌")) is None
+    assert await database.read(command("$other", "✅")) is None
+    later = NOW + timedelta(hours=1)
+    await database.write(lambda c: offers.keep(c, "$m", [], later))
+    assert await database.read(command("$m", "✅")) is None
