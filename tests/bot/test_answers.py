@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answers import LARGEST, Answer, Code, code
+from bot.answers import LARGEST, Answer, Block, Code, Grid, code
 
 
 def test_outside_values_stand_apart_and_do_nothing() -> None:
@@ -39,6 +39,41 @@ def test_an_answer_that_no_event_can_carry_says_how_much_is_left() -> None:
     assert 20 < shown < 500
     assert plain.endswith(f"\n… {500 - shown} more lines")
     assert answer.html().endswith(f"… {500 - shown} more lines</details>")
+
+
+def test_a_grid_says_the_same_in_words_and_as_a_table() -> None:
+    grid = Grid(("number", "name"), (("1", code("<ann>")), ("2", ("by ", code("bob")))))
+    answer = Answer(("Two found", grid, "and no more"))
+    assert answer.plain() == "Two found\nnumber · name\n1 · <ann>\n2 · by bob\nand no more"
+    assert answer.html() == (
+        "Two found<table><thead><tr><th>number</th><th>name</th></tr></thead><tbody>"
+        "<tr><td>1</td><td><code>&lt;ann&gt;</code></td></tr>"
+        "<tr><td>2</td><td>by <code>bob</code></td></tr></tbody></table>and no more"
+    )
+
+
+def test_a_block_keeps_its_columns_and_hides_nothing() -> None:
+    answer = Answer(("Here:", Block("ban <x>\u202e\n    ^^^")))
+    assert answer.plain() == "Here:\nban <x>\\u202e\n    ^^^"
+    assert answer.html() == "Here:<pre><code>ban &lt;x&gt;\\u202e\n    ^^^</code></pre>"
+
+
+def test_a_long_grid_is_folded_too() -> None:
+    grid = Grid(("number",), tuple((str(number),) for number in range(20)))
+    html = Answer(("Twenty", grid)).html()
+    assert html.startswith("<details><summary>Twenty</summary><table>")
+    assert html.endswith("</table></details>")
+
+
+def test_a_grid_that_no_event_can_carry_is_cut_between_two_rows() -> None:
+    grid = Grid(("value",), tuple((code(f"{number:03}" + "x" * 300),) for number in range(200)))
+    answer = Answer(("Many", grid, "the end"))
+    plain, html = answer.plain(), answer.html()
+    shown = html.count("<tr>") - 1
+    assert 10 < shown < 200
+    assert f"{shown - 1:03}xxx" in plain and f"{shown:03}xxx" not in plain
+    assert plain.endswith(f"\n… {200 - shown + 1} more lines")
+    assert len(plain.encode()) + len(html.encode()) < LARGEST + 200
 
 
 @given(st.lists(st.text() | st.text().map(Code) | st.tuples(st.text(), st.text().map(Code))))
