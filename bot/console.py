@@ -10,9 +10,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands import audit, bans, desk, help, questions, registrations, tokens
+from bot.commands import audit, ban_list, bans, desk, help, questions, registrations, tokens
 from bot.commands.help import usage
-from bot.commands.table import Call, table
+from bot.commands.table import Call, Listing, table
 from gateway.app import Desk
 from gateway.store.audit import Author
 
@@ -32,7 +32,7 @@ _LONG_DASH = re.compile(r"^-*[–—][-–—]*(?=\w)")
 _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 
 # Importing a chapter enters its commands into the table; this is their order in `help`.
-CHAPTERS = (bans, registrations, tokens, desk, audit, questions, help)
+CHAPTERS = (bans, ban_list, registrations, tokens, desk, audit, questions, help)
 
 _NOT_WRITTEN_DOWN = (
     "The database cannot be used now, so nothing was written down.",
@@ -51,7 +51,7 @@ class Console:
         if _ANOTHER.search(text):
             return Answer(("One message is one command, so this was not carried out.",), ok=False)
         try:
-            words = split(text)
+            words = split(without_remarks(text))
         except ValueError:
             return Answer(("A quotation mark is not closed.",), ok=False)
         return await self.carry_out(words, author)
@@ -81,6 +81,25 @@ class Console:
             return Answer((line,), ok=False)
         assert isinstance(answer, Answer)
         return answer
+
+
+def without_remarks(text: str) -> str:
+    """The text of a command that takes lists without what stands after # in its lines."""
+    first = text.split(maxsplit=1)[:1]
+    if not first or not isinstance(table.commands.get(first[0].lower()), Listing):
+        return text
+    kept, at, last = [], 0, ""
+    while found := _WORD.search(text, at):
+        kept.append(text[at : found.start()])
+        at, word = found.end(), found[0]
+        # The value of an option may begin with #, as a ticket's number.
+        is_value = _dashed(last).startswith("--") and "=" not in last
+        if word.startswith("#") and not is_value:
+            at = text.find("\n", at) if "\n" in text[at:] else len(text)
+        else:
+            kept.append(word)
+        last = word
+    return "".join(kept)
 
 
 def split(text: str) -> list[str]:

@@ -109,10 +109,13 @@ class Desk:
     async def _sweep_bans(self) -> None:
         while True:
             try:
-                for ban in await self.bans.drop_expired(self.clock()):
+                await self.moderation.finish()
+                for ban in await self.moderation.expire():
                     _log.info("ban_expired", kind=ban.kind, value=ban.value, by=ban.by)
             except OSError as error:
                 _log.warning("ban_files_unwritable", reason=str(error))
+            except SQLAlchemyError as error:
+                _log.warning("bans_not_swept", reason=complaint(error))
             await asyncio.sleep(_SWEEP)
 
 

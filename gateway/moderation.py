@@ -1,16 +1,27 @@
-"""The story of a ban: into its file and in force, written down with its author."""
+"""The story of a ban: into its file and in force, written down with its author, and out again.
 
-from collections.abc import Sequence
-from datetime import timedelta
+Safe to repeat: what is about to change is kept as an intent, then the files change, then the
+intent becomes the audit's in one transaction. A command that a crash interrupted ends, when it is
+carried out again, with its lines once in the file and once in the audit; where nobody repeats it,
+`finish` does.
+"""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
-from gateway.rules.bans import Ban, Kind, canonical, format_line
-from gateway.store import audit
-from gateway.store.audit import Author
+from gateway.rules.bans import Ban, Kind, as_written, canonical, format_line, parse_line
+from gateway.store import audit, intents
+from gateway.store.audit import PORTER, Author, Entry
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
+from gateway.store.intents import Intent
+
+_log = structlog.get_logger(__name__)
 
 
 class Moderation:
@@ -21,58 +32,157 @@ class Moderation:
         self._bans = bans
         self._clock = clock
 
-    async def ban(
+    def draft(
         self,
         author: Author,
-        values: Sequence[tuple[Kind, str]],
-        span: timedelta | None = None,
+        values: Iterable[tuple[Kind, str]],
+        *,
+        until: datetime | None = None,
         reason: str = "",
+        review: bool = False,
     ) -> list[Ban]:
-        """Ban values for `span`, or for good; returns the bans that were new.
-
-        Raises ValueError with one sentence when one of the values cannot be banned, and then bans
-        none; OSError when a file cannot be written: those of another kind may be in force.
-        """
+        """The bans as they would be written. Raises ValueError for what cannot be banned."""
         now = self._clock().replace(microsecond=0)
-        until = None if span is None else now + span
-        wanted = [
-            Ban(kind, canonical(kind, value), until, author.who, now, reason)
+        return [
+            as_written(Ban(kind, canonical(kind, value), until, author.who, now, reason, review))
             for kind, value in values
         ]
-        new: list[Ban] = []
-        for each in dict.fromkeys(ban.kind for ban in wanted):
-            fresh = await self._bans.add([ban for ban in wanted if ban.kind is each])
-            await self._note(author, "ban", fresh)
-            new += fresh
-        return new
 
-    async def unban(self, author: Author, kind: Kind, value: str) -> list[Ban]:
-        """Lift the ban on a value; returns what its lines said, nothing when there was none.
+    async def ban(self, author: Author, bans: Sequence[Ban]) -> list[Ban]:
+        """Put bans in force; returns those that were new.
+
+        Raises OSError when a file cannot be written: those of another kind may be in force.
+        """
+        done = await self.change(author, "ban", [(None, ban) for ban in bans])
+        return [ban for _, ban in map(lines_of, done) if ban is not None]
+
+    async def unban(self, author: Author, values: Sequence[tuple[Kind, str]]) -> list[Ban]:
+        """Lift the bans on values; returns what their lines said.
 
         Raises ValueError with one sentence for what is no such value, OSError as above.
         """
-        gone = await self._bans.remove(kind, canonical(kind, value))
-        await self._note(author, "unban", gone)
-        return gone
+        wanted = [(kind, canonical(kind, value)) for kind, value in values]
+        standing = await self._bans.standing(wanted)
+        done = await self.change(author, "unban", [(ban, None) for ban in standing])
+        return [ban for ban, _ in map(lines_of, done) if ban is not None]
 
-    async def _note(self, author: Author, action: str, bans: Sequence[Ban]) -> None:
+    async def expire(self) -> list[Ban]:
+        """Take the bans whose time is over out of the files; returns them. Raises OSError."""
+        over = await self._bans.expired(self._clock())
+        done = await self.change(PORTER, "expire", [(ban, None) for ban in over])
+        return [ban for ban, _ in map(lines_of, done) if ban is not None]
+
+    async def change(
+        self,
+        author: Author,
+        action: str,
+        changes: Sequence[tuple[Ban | None, Ban | None]],
+        undoes: Sequence[int | None] = (),
+    ) -> list[Entry]:
+        """Take the first of each pair out of its file and put the second in; returns what was done.
+
+        What stands there already, or is gone already, is not done. Repeated with the same event, it
+        ends what was begun then, whatever is wanted now. `undoes` are the numbers of the entries
+        that are taken back, one for each change.
+        """
         now = self._clock()
+        numbers = undoes or [None] * len(changes)
+        wanted = [
+            replace(_entry(author, action, before, after, now), undoes=number)
+            for (before, after), number in zip(changes, numbers, strict=True)
+        ]
 
-        def note(connection: Connection) -> None:
-            for ban in bans:
-                line = format_line(ban)
-                before, after = (line, None) if action == "unban" else (None, line)
-                subject = f"{ban.kind} {ban.value}"
-                audit.note(
-                    connection,
-                    author,
-                    action,
-                    subject,
-                    now,
-                    before=before,
-                    after=after,
-                    reason=ban.reason or None,
-                )
+        def begin(connection: Connection) -> tuple[list[Entry], Intent | None, bool]:
+            if author.event_id is not None:
+                done = audit.of_event(connection, author.event_id)
+                begun = intents.of_event(connection, author.event_id)
+                if done or begun:
+                    return done, begun, True
+            return [], intents.form(connection, wanted, now) if wanted else None, False
 
-        if bans:
-            await self._database.write(note)
+        done, intent, again = await self._database.write(begin)
+        if intent is None:
+            return [entry for entry in done if entry.action == action]
+        return await self._carry_out(intent, again=again)
+
+    async def finish(self) -> None:
+        """End what processes that are gone have begun. Raises OSError."""
+        now = self._clock()
+        for intent in await self._database.read(lambda c: intents.left(c, now)):
+            for entry in await self._carry_out(intent, again=True):
+                _log.info("ban_change_finished", action=entry.action, subject=entry.subject)
+
+    async def _carry_out(self, intent: Intent, *, again: bool) -> list[Entry]:
+        done: list[Entry] = []
+        try:
+            for kind in dict.fromkeys(map(kind_of, intent.entries)):
+                entries = [entry for entry in intent.entries if kind_of(entry) is kind]
+                done += await self._rewrite(entries, again=again)
+        except OSError:
+            # What was told to have failed must not come into force by itself later.
+            await self._settle(intent, done)
+            raise
+        return await self._settle(intent, done)
+
+    async def _rewrite(self, entries: Sequence[Entry], *, again: bool) -> list[Entry]:
+        """Change one file; returns the entries that are true now because of it.
+
+        `again`: of what is there or gone already, the first attempt may be the cause.
+        """
+        pairs = [(entry, *lines_of(entry)) for entry in entries]
+        going = [before for _, before, _ in pairs if before is not None]
+        coming = [after for _, _, after in pairs if after is not None]
+        gone = await self._bans.remove(going) if going else []
+        new = await self._bans.add(coming) if coming else []
+        if again:
+            gone = going
+            new = await self._bans.standing((ban.kind, ban.value) for ban in coming)
+        changed = {(ban.kind, format_line(ban)) for ban in (*gone, *new)}
+        return [
+            entry
+            for entry, before, after in pairs
+            if all(
+                (ban.kind, format_line(ban)) in changed
+                for ban in (before, after)
+                if ban is not None
+            )
+        ]
+
+    async def _settle(self, intent: Intent, done: Sequence[Entry]) -> list[Entry]:
+        """Write down what was done, unless somebody else who finished it did so."""
+
+        def settle(connection: Connection) -> list[Entry]:
+            if not intents.settle(connection, intent.id):
+                return []
+            return [replace(entry, id=audit.write(connection, entry)) for entry in done]
+
+        return await self._database.write(settle)
+
+
+def kind_of(entry: Entry) -> Kind:
+    """The kind of the ban that an entry is about."""
+    return Kind(entry.subject.partition(" ")[0])
+
+
+def lines_of(entry: Entry) -> tuple[Ban | None, Ban | None]:
+    """The bans that stood and stand in a file, of an entry that is about one."""
+    kind = kind_of(entry)
+    before = parse_line(kind, entry.before) if entry.before else None
+    return before, parse_line(kind, entry.after) if entry.after else None
+
+
+def _entry(
+    author: Author, action: str, before: Ban | None, after: Ban | None, now: datetime
+) -> Entry:
+    ban = after or before
+    assert ban is not None
+    return Entry(
+        now,
+        author.who,
+        action,
+        f"{ban.kind} {ban.value}",
+        None if before is None else format_line(before),
+        None if after is None else format_line(after),
+        ban.reason or None,
+        author.event_id,
+    )

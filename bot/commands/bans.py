@@ -1,40 +1,22 @@
-"""Bans: set one, lift one, list them, and ask what a value would meet."""
+"""Bans: set them, and lift them."""
 
-import asyncio
-import heapq
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import click
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands.table import KIND, SPAN, Call, table, when
-from gateway.rules.addresses import parse_address
-from gateway.rules.bans import Ban, Kind, canonical, guess_kind
-from gateway.rules.names import parse_name
-from gateway.rules.networks import plain_address
+from bot.commands.ban_values import MOMENT, neighbours, read_values, rolled_up
+from bot.commands.table import SPAN, Call, Listing, table, when
+from gateway.rules.bans import Ban
 
-_MOST = 50  # bans in one answer
-_UNKNOWN = datetime.min.replace(tzinfo=UTC)
+_VALUES = "[ip|email|name] VALUE..."
 
 
-def _told(values: tuple[str, ...]) -> list[tuple[Kind, str]]:
-    """Values with their kinds; the kind stands before them, or is guessed for addresses."""
-    if values[0].lower() in set(Kind):
-        if len(values) == 1:
-            raise click.UsageError(f"What {values[0]} is meant? A value is missing.")
-        return [(Kind(values[0].lower()), value) for value in values[1:]]
-    guessed = [(guess_kind(value), value) for value in values]
-    for kind, value in guessed:
-        if kind is Kind.NAME:
-            # Any word is a pattern; a typing mistake should not become a ban.
-            raise click.UsageError(
-                f"{value!r} is no address. For a pattern in names write: ban name {value}"
-            )
-    return guessed
-
-
-def _told_of(ban: Ban) -> tuple[Part, ...]:
+def told_of(ban: Ban) -> tuple[Part, ...]:
+    """All that a ban's line says."""
     parts: list[Part] = [f"{ban.kind} ", code(ban.value)]
+    if ban.review:
+        parts.append(" for review")
     if ban.until:
         parts.append(f" until {when(ban.until)}")
     if ban.by:
@@ -46,13 +28,7 @@ def _told_of(ban: Ban) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _newest(bans: list[Ban]) -> list[Ban]:
-    """The newest first, of all kinds; those of unknown age last."""
-    ages = ((ban.at or _UNKNOWN, at) for at, ban in enumerate(bans))
-    return [bans[at] for _, at in heapq.nlargest(_MOST, ages)]
-
-
-class _ValuesFirst(click.Command):
+class _ValuesFirst(Listing):
     """Takes no values after the reason: they are the rest of one without quotation marks."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -68,82 +44,75 @@ class _ValuesFirst(click.Command):
 
 
 @table.command(cls=_ValuesFirst)
-@click.argument("values", nargs=-1, required=True, metavar="[ip|email|name] VALUE...")
+@click.argument("values", nargs=-1, required=True, metavar=_VALUES)
 @click.option("--for", "span", type=SPAN, metavar="SPAN", help="how long, such as 7d")
+@click.option("--until", type=MOMENT, metavar="TIME", help="until when, such as 2026-12-01T12:00")
 @click.option("--reason", default="", metavar="TEXT", help="why, for the other moderators")
+@click.option("--review", is_flag=True, help="ask for a look at what it hits, refuse nothing")
+@click.option("--network", is_flag=True, help="the /24 or /64 around each single IP address")
+@click.option("--dry-run", is_flag=True, help="only say what would be done")
 @click.pass_obj
-async def ban(call: Call, values: tuple[str, ...], span: timedelta | None, reason: str) -> Answer:
+async def ban(
+    call: Call,
+    values: tuple[str, ...],
+    span: timedelta | None,
+    until: datetime | None,
+    reason: str,
+    review: bool,
+    network: bool,
+    dry_run: bool,
+) -> Answer:
     """Ban addresses, networks, e-mail addresses or name patterns.
 
     ip: an address or network. email: an address, @domain with its subdomains, or a pattern with
     * and ?. name: a regular expression (RE2) that is searched for in the name, ignoring case.
-    Without the kind it is guessed, except for names.
+    Without the kind it is guessed, except for names. Several values are divided by spaces, commas
+    or line breaks; what follows a # in a line is ignored. They are banned all, or none.
     """
-    wanted = _told(values)
-    new = await call.desk.moderation.ban(call.author, wanted, span, reason)
-    lines: list[Line] = [("Banned ", *_told_of(each)) for each in new]
-    if len(new) < len(wanted):
-        lines.append(f"{len(wanted) - len(new)} banned already, for as long or longer.")
+    until = _end(call.desk.clock(), span, until)
+    wanted, faults = read_values(values)
+    if faults:
+        return Answer(("Nothing was banned.", *faults), ok=False)
+    near = neighbours(wanted)
+    if network:
+        wanted = rolled_up(wanted)
+    drafted = call.desk.moderation.draft(
+        call.author, wanted, until=until, reason=reason, review=review
+    )
+    if dry_run:
+        new = [each for each in drafted if not call.desk.bans.book.covers(each)]
+        verb = "Would ban "
+    else:
+        new = await call.desk.moderation.ban(call.author, drafted)
+        verb = "Banned "
+    lines: list[Line] = [(verb, *told_of(each)) for each in new]
+    if len(new) < len(drafted):
+        lines.append(f"{len(drafted) - len(new)} banned already, for as long or longer.")
+    if near and not network:
+        parts = [part for each in near for part in (", ", code(each))][1:]
+        lines.append(("Several of these are neighbours: ", code("--network"), " bans ", *parts))
     return Answer(tuple(lines))
 
 
-@table.command()
-@click.argument("values", nargs=-1, required=True, metavar="[ip|email|name] VALUE...")
+def _end(now: datetime, span: timedelta | None, until: datetime | None) -> datetime | None:
+    if span is not None and until is not None:
+        raise click.UsageError("--for and --until exclude each other: give one of them.")
+    if until is not None and until <= now:
+        raise click.UsageError(f"{when(until)} is over: a ban ends in the future.")
+    return until if span is None else now.replace(microsecond=0) + span
+
+
+@table.command(cls=Listing)
+@click.argument("values", nargs=-1, required=True, metavar=_VALUES)
 @click.pass_obj
 async def unban(call: Call, values: tuple[str, ...]) -> Answer:
     """Lift bans; the value is written as `bans` shows it."""
-    lines: list[Line] = []
-    missing = False
-    # Each is read before the first is lifted.
-    for kind, value in [(kind, canonical(kind, value)) for kind, value in _told(values)]:
-        gone = await call.desk.moderation.unban(call.author, kind, value)
-        lines += [("Lifted ", *_told_of(each)) for each in gone[:1]]
-        if not gone:
-            missing = True
-            lines.append((f"There is no {kind} ban on ", code(value), "."))
+    wanted, faults = read_values(values)
+    if faults:
+        return Answer(("Nothing was lifted.", *faults), ok=False)
+    gone = await call.desk.moderation.unban(call.author, wanted)
+    lines: list[Line] = [("Lifted ", *told_of(each)) for each in gone]
+    lifted = {(each.kind, each.value) for each in gone}
+    missing = [each for each in wanted if each not in lifted]
+    lines += [(f"There is no {kind} ban on ", code(value), ".") for kind, value in missing]
     return Answer(tuple(lines), ok=not missing)
-
-
-@table.command()
-@click.argument("kind", required=False, metavar="[ip|email|name]")
-@click.argument("text", required=False)
-@click.pass_obj
-async def bans(call: Call, kind: str | None, text: str | None) -> Answer:
-    """List the bans, or those whose line contains TEXT."""
-    known = kind is not None and kind.lower() in set(Kind)
-    if kind is not None and not known:
-        if text is not None:
-            raise click.UsageError(f"{kind!r} is no kind of ban: ip, email or name.")
-        kind, text = None, kind
-    found = await call.desk.bans.search(
-        Kind(kind.lower()) if kind is not None else None, text or ""
-    )
-    if not found:
-        return Answer(("No ban.",))
-    newest = await asyncio.to_thread(_newest, found)
-    lines: list[Line] = [f"{len(found)} {'ban' if len(found) == 1 else 'bans'}, newest first"]
-    lines += [_told_of(each) for each in newest]
-    if len(found) > _MOST:
-        lines.append(f"… {len(found) - _MOST} more: say what to look for.")
-    return Answer(tuple(lines))
-
-
-@table.command()
-@click.argument("kind", type=KIND)
-@click.argument("value")
-@click.pass_obj
-async def test(call: Call, kind: str, value: str) -> Answer:
-    """Say which bans a value meets: an IP address, an e-mail address or a user name."""
-    book, now = call.desk.bans.book, call.desk.clock()
-    if kind == Kind.IP:
-        hits = book.networks(plain_address(value), now)
-    elif kind == Kind.EMAIL:
-        hits = book.addresses(parse_address(value), now)
-    else:
-        hits = book.names(parse_name(value, call.desk.settings.server_name), now)
-    if not hits:
-        return Answer((("No ban hits ", code(value), "."),))
-    found = [each for each in await call.desk.bans.search(Kind(kind)) if each.value in hits]
-    count = f"{len(hits)} {'ban' if len(hits) == 1 else 'bans'}"
-    lines: list[Line] = [(code(value), f" meets {count}:")]
-    return Answer((*lines, *map(_told_of, found)))

@@ -7,6 +7,7 @@ from bot.commands.table import Table, table
 
 _TITLES = {
     "bans": "Bans",
+    "ban_list": "What is banned",
     "registrations": "Registrations",
     "tokens": "Tokens",
     "desk": "The desk",

@@ -76,6 +76,10 @@ NUMBER = Number()
 KIND = click.Choice([kind.value for kind in Kind], case_sensitive=False)
 
 
+class Listing(click.Command):
+    """A command whose values may be pasted as they stand in a list: what follows a # is ignored."""
+
+
 class Table(click.Group):
     """The commands in the order in which `help` shows them, by chapter."""
 

@@ -167,6 +167,13 @@ def format_line(ban: Ban) -> str:
     return f"{ban.value}  # {' | '.join(parts)}" if parts else ban.value
 
 
+def as_written(ban: Ban) -> Ban:
+    """The ban that is read when its line is."""
+    read = parse_line(ban.kind, format_line(ban))
+    assert read is not None
+    return read
+
+
 def _words(text: str) -> list[str]:
     """What can be printed of a text, divided by everything else."""
     return "".join(char if char.isprintable() else " " for char in text).split()

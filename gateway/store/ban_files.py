@@ -7,7 +7,7 @@ of them lose nothing.
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -87,19 +87,20 @@ class BanFiles:
         """
         return await asyncio.to_thread(self._add, bans)
 
-    async def remove(self, kind: Kind, value: str) -> list[Ban]:
-        """Take a canonical value out of its file and out of force; returns its lines.
+    async def remove(self, bans: Sequence[Ban]) -> list[Ban]:
+        """Take exactly these bans out of the files and out of force; returns those that were there.
 
-        Raises OSError.
+        Another line on the same value stays. Raises OSError.
         """
-        return await asyncio.to_thread(self._remove, kind, value)
+        return await asyncio.to_thread(self._remove, bans)
 
-    async def drop_expired(self, now: datetime) -> list[Ban]:
-        """Take the bans whose time is over out of the files; returns them. Raises OSError."""
-        gone = []
-        for kind in dict.fromkeys(kind for kind, _ in self.book.expired(now)):
-            gone += await asyncio.to_thread(self._drop_expired, kind, now)
-        return gone
+    async def standing(self, values: Iterable[tuple[Kind, str]]) -> list[Ban]:
+        """The lines on canonical values, in the order of the files. Raises OSError."""
+        return await asyncio.to_thread(self._standing, {*values})
+
+    async def expired(self, now: datetime) -> list[Ban]:
+        """The bans whose time is over. Raises OSError."""
+        return [ban for ban in await self.standing(self.book.expired(now)) if not ban.in_force(now)]
 
     async def search(
         self, kind: Kind | None = None, text: str = "", most: int | None = None
@@ -174,16 +175,25 @@ class BanFiles:
         if seen[1] == page.length:
             page.signature = seen
 
-    def _remove(self, kind: Kind, value: str) -> list[Ban]:
+    def _remove(self, bans: Sequence[Ban]) -> list[Ban]:
+        gone: list[Ban] = []
         with self._turn, alone_in(self.folder):
-            self._catch_up(kind)
-            if not self.book.holds(kind, value):
-                return []
-            return self._rewrite(kind, lambda ban: ban.value == value)
+            for kind in dict.fromkeys(ban.kind for ban in bans):
+                self._catch_up(kind)
+                going = [ban for ban in bans if ban.kind is kind]
+                if any(self.book.holds(kind, ban.value) for ban in going):
+                    gone += self._rewrite(kind, _one_of(going))
+        return gone
 
-    def _drop_expired(self, kind: Kind, now: datetime) -> list[Ban]:
-        with self._turn, alone_in(self.folder):
-            return self._rewrite(kind, lambda ban: not ban.in_force(now))
+    def _standing(self, values: set[tuple[Kind, str]]) -> list[Ban]:
+        found: list[Ban] = []
+        with self._turn:
+            for kind in Kind:
+                self._catch_up(kind)
+                wanted = {value for of, value in values if of is kind}
+                if any(self.book.holds(kind, value) for value in wanted):
+                    found += (ban for ban in self._search(kind, "") if ban.value in wanted)
+        return found
 
     def _catch_up(self, kind: Kind) -> None:
         if signature(self.path(kind)) != self._pages[kind].signature:
@@ -213,6 +223,14 @@ class BanFiles:
                 yield from stream
         except FileNotFoundError:
             return
+
+
+def _one_of(bans: Iterable[Ban]) -> Callable[[Ban], bool]:
+    """Whether a ban says the same as one of these: its line may be written in another way."""
+    lines: dict[str, set[str]] = {}
+    for ban in bans:
+        lines.setdefault(ban.value, set()).add(format_line(ban))
+    return lambda ban: ban.value in lines and format_line(ban) in lines[ban.value]
 
 
 def _write_all(stream: Any, text: bytes) -> None:

@@ -174,9 +174,21 @@ audit = Table(
     Column("after", Text),
     Column("reason", Text),
     Column("event_id", Text),
+    Column("undoes", Integer),  # the number of the entry that this one takes back
     Index("audit_by_time", "at"),
     Index("audit_by_event", "event_id"),
     Index("audit_by_subject", "subject"),
+    Index("audit_by_undone", "undoes"),
+)
+
+intents = Table(  # changes of the ban files that are under way
+    "intents",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event_id", Text),
+    Column("entries", Text, nullable=False),  # JSON list: what the audit will say of it
+    Index("intents_by_event", "event_id"),
 )
 
 facts = Table(  # single values that outlive a process: the pause, the last rotation

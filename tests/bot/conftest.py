@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -53,10 +54,10 @@ async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
 @pytest.fixture
 def typed(desk: Desk) -> Type:
     """Type a line as a moderator."""
-    console = Console(desk)
+    console, numbers = Console(desk), count(1)
 
     async def type_line(text: str) -> Answer:
-        return await console.type(text, Author("@mod:example.org", "$event"))
+        return await console.type(text, Author("@mod:example.org", f"$event{next(numbers)}"))
 
     return type_line
 

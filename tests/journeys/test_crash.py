@@ -30,7 +30,7 @@ async def main():
     for number in range(1000000):
         await bans.add([parse_line(Kind.EMAIL, f"@spam-{number}.example")])
         if number % 7 == 6:
-            await bans.remove(Kind.EMAIL, f"@spam-{number - 3}.example")
+            await bans.remove([parse_line(Kind.EMAIL, f"@spam-{number - 3}.example")])
         await tokens.issue(Token(f"token{number}"), instead_of=[f"token{number - 1}"])
         print(number, flush=True)
 

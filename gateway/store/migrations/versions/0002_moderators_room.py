@@ -19,8 +19,18 @@ def upgrade() -> None:
     op.execute(
         "UPDATE tokens SET purpose = 'applicant', uses = 1 WHERE registration_id IS NOT NULL"
     )
+    op.add_column("audit", sa.Column("undoes", sa.Integer))
     op.create_index("audit_by_event", "audit", ["event_id"])
     op.create_index("audit_by_subject", "audit", ["subject"])
+    op.create_index("audit_by_undone", "audit", ["undoes"])
+    op.create_table(
+        "intents",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("event_id", sa.Text),
+        sa.Column("entries", sa.Text, nullable=False),
+    )
+    op.create_index("intents_by_event", "intents", ["event_id"])
     # An alert lives for an hour: those of the older version are not worth carrying over.
     op.drop_table("alerts")
     op.create_table(
