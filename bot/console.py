@@ -10,7 +10,18 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands import audit, ban_list, bans, desk, help, questions, registrations, tokens
+from bot.commands import (
+    audit,
+    ban_list,
+    bans,
+    desk,
+    help,
+    notes,
+    questions,
+    registrations,
+    tokens,
+    undo,
+)
 from bot.commands.help import usage
 from bot.commands.table import Call, Listing, table
 from gateway.app import Desk
@@ -32,7 +43,7 @@ _LONG_DASH = re.compile(r"^-*[–—][-–—]*(?=\w)")
 _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 
 # Importing a chapter enters its commands into the table; this is their order in `help`.
-CHAPTERS = (bans, ban_list, registrations, tokens, desk, audit, questions, help)
+CHAPTERS = (bans, ban_list, registrations, tokens, desk, audit, undo, notes, questions, help)
 
 _NOT_WRITTEN_DOWN = (
     "The database cannot be used now, so nothing was written down.",

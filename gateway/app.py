@@ -21,6 +21,7 @@ from gateway.hours import Hours
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.moderation import Moderation
+from gateway.notebook import Notebook
 from gateway.registration import Registrar
 from gateway.rotation import Rotation
 from gateway.rules.opening import Opening
@@ -32,6 +33,7 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.presence import present
 from gateway.supervision import supervise
+from gateway.undoing import Undoing
 from gateway.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
@@ -48,6 +50,8 @@ class Desk:
     bans: BanFiles
     hours: Hours
     moderation: Moderation
+    undoing: Undoing
+    notebook: Notebook
     names: Names
     mailer: Mailer
     registrar: Registrar
@@ -195,12 +199,16 @@ def _bind(
         + timedelta(days=1),
         clock=clock,
     )
+    moderation = Moderation(database, bans, clock)
+    undoing = Undoing(database=database, bans=bans, moderation=moderation, hours=hours, clock=clock)
     return Desk(
         settings,
         database,
         bans,
         hours,
-        Moderation(database, bans, clock),
+        moderation,
+        undoing,
+        Notebook(database, bans, clock),
         names,
         mailer,
         registrar,

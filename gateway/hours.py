@@ -10,7 +10,7 @@ from gateway.clock import Clock, utc_now
 from gateway.rules.opening import Opening
 from gateway.rules.tokens import Schedule
 from gateway.store import audit, facts
-from gateway.store.audit import Author
+from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 
 _PAUSE = "pause"
@@ -48,13 +48,7 @@ class Hours:
         now = self._clock()
         until = None if span is None else now + span
         kept = json.dumps({"until": until and until.isoformat(), "message": message})
-
-        def close(connection: Connection) -> None:
-            facts.note(connection, _PAUSE, kept)
-            after = "until resumed" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
-            audit.note(connection, author, "pause", "desk", now, after=after, reason=message)
-
-        await self._database.write(close)
+        await self._database.write(lambda c: self._change(c, author, "pause", kept, now))
         self._read_at = None
         return Opening(False, until, message)
 
@@ -64,14 +58,56 @@ class Hours:
 
         def reopen(connection: Connection) -> bool:
             was_paused = self._is_paused(facts.recall(connection, _PAUSE), now)
-            facts.forget(connection, _PAUSE)
             if was_paused:
-                audit.note(connection, author, "resume", "desk", now)
+                self._change(connection, author, "resume", None, now)
             return was_paused
 
         was_paused = await self._database.write(reopen)
         self._read_at = None
         return was_paused
+
+    async def put_back(self, author: Author, entry: Entry) -> Entry:
+        """Pause or open as it was before `entry`, which the audit has of one of the two.
+
+        Raises ValueError with one sentence when the desk does not stand as `entry` left it.
+        """
+        now = self._clock()
+
+        def put(connection: Connection) -> Entry:
+            pause = facts.recall(connection, _PAUSE)
+            stands = _told(pause if self._is_paused(pause, now) else None)
+            if audit.undoing(connection, entry.id) is not None or stands != entry.after:
+                raise ValueError(f"Entry {entry.id} is left alone: the desk is {stands} now.")
+            wanted = _read(entry.before or "")
+            if wanted is not None and not self._is_paused(wanted, now):
+                raise ValueError(f"The pause before entry {entry.id} would be over by now.")
+            return self._change(connection, author, "undo", wanted, now, undoes=entry.id)
+
+        done = await self._database.write(put)
+        self._read_at = None
+        return done
+
+    def _change(
+        self,
+        connection: Connection,
+        author: Author,
+        action: str,
+        pause: str | None,
+        now: datetime,
+        undoes: int | None = None,
+    ) -> Entry:
+        was = facts.recall(connection, _PAUSE)
+        before, after = _told(was if self._is_paused(was, now) else None), _told(pause)
+        if pause is None:
+            facts.forget(connection, _PAUSE)
+        else:
+            facts.note(connection, _PAUSE, pause)
+        number = audit.note(
+            connection, author, action, "desk", now, before=before, after=after, undoes=undoes
+        )
+        done = audit.get(connection, number)
+        assert done is not None
+        return done
 
     def _judge(self, pause: str | None, now: datetime) -> Opening:
         scheduled = Opening(True) if self._schedule is None else self._schedule.opening(now)
@@ -93,3 +129,20 @@ class Hours:
             return False
         until = json.loads(pause)["until"]
         return until is None or datetime.fromisoformat(until) > now
+
+
+def _told(pause: str | None) -> str:
+    """A pause in words that can be read back: `paused until 2026-12-01T12:00:00+00:00: moving`."""
+    if pause is None:
+        return "open"
+    kept = json.loads(pause)
+    until = f" until {kept['until']}" if kept["until"] else ""
+    return f"paused{until}" + (f": {kept['message']}" if kept["message"] else "")
+
+
+def _read(told: str) -> str | None:
+    state, _, message = told.partition(": ")
+    if state == "open":
+        return None
+    until = state.removeprefix("paused").removeprefix(" until ")
+    return json.dumps({"until": until or None, "message": message or None})

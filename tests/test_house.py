@@ -42,6 +42,8 @@ FLOORS = (
         "gateway/courier.py",
         "gateway/accounts.py",
         "gateway/moderation.py",
+        "gateway/notebook.py",
+        "gateway/undoing.py",
         "gateway/supervision.py",
         "gateway/log.py",
     ),

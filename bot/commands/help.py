@@ -12,6 +12,8 @@ _TITLES = {
     "tokens": "Tokens",
     "desk": "The desk",
     "audit": "The audit",
+    "undo": "Taking back",
+    "notes": "Notes",
     "questions": "Questions",
     "help": "Help",
 }

@@ -5,8 +5,9 @@ from datetime import timedelta
 import click
 
 from bot.answers import Answer, Line, Part, code
+from bot.commands.notes import told_notes
 from bot.commands.table import NUMBER, SPAN, Call, table, when
-from gateway.store import outbox, tokens
+from gateway.store import notes, outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.registrations import Registration, Status
 
@@ -74,8 +75,13 @@ async def registrations_(
 @click.pass_obj
 async def registration(call: Call, id: int, full: bool) -> Answer:
     """Tell one registration's whole story."""
-    found, mails, token = await call.desk.database.read(
-        lambda c: (store.get(c, id), outbox.history(c, id), tokens.of(c, id))
+    found, mails, token, noted = await call.desk.database.read(
+        lambda c: (
+            store.get(c, id),
+            outbox.history(c, id),
+            tokens.of(c, id),
+            notes.about(c, f"registration {id}"),
+        )
     )
     if found is None:
         raise click.UsageError(f"There is no registration {id}.")
@@ -111,6 +117,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
             lines.append(f"Token: {state}, until {when(token.expires_at)}")
     if found.registered_at:
         lines.append(f"Account seen at {when(found.registered_at)}")
+    lines += told_notes(noted)
     return Answer(tuple(lines))
 
 

@@ -13,7 +13,6 @@ import click
 
 from bot.answers import Answer, Line, code
 from gateway.app import Desk
-from gateway.rules.bans import Kind
 from gateway.rules.durations import parse_duration
 from gateway.store import questions
 from gateway.store.audit import Author
@@ -73,7 +72,6 @@ class Number(click.ParamType[int]):
 
 SPAN = Span()
 NUMBER = Number()
-KIND = click.Choice([kind.value for kind in Kind], case_sensitive=False)
 
 
 class Listing(click.Command):

@@ -73,13 +73,14 @@ def note(
 def search(
     connection: Connection, text: str = "", most: int = 20, *, before: int | None = None
 ) -> list[Entry]:
-    """The newest entries whose author, action, subject or reason contains `text`.
+    """The newest entries of which any part contains `text`.
 
     `before` leaves out those with this number and later ones.
     """
     query = select(*_COLUMNS).order_by(audit.c.id.desc()).limit(most)
     if text:
-        fields = (audit.c.who, audit.c.action, audit.c.subject, audit.c.reason)
+        parts = ("who", "action", "subject", "before", "after", "reason")
+        fields = [audit.c[part] for part in parts]
         query = query.where(or_(*(field.icontains(text, autoescape=True) for field in fields)))
     if before is not None:
         query = query.where(audit.c.id < before)

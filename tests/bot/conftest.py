@@ -23,7 +23,7 @@ homeserver: {kind: token_file, url: "http://127.0.0.1:1", token_file: token}
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """
 
-Type = Callable[[str], Awaitable[Answer]]
+Type = Callable[..., Awaitable[Answer]]
 Apply = Callable[..., Awaitable[tuple[Refusal, ...]]]
 
 
@@ -56,8 +56,8 @@ def typed(desk: Desk) -> Type:
     """Type a line as a moderator."""
     console, numbers = Console(desk), count(1)
 
-    async def type_line(text: str) -> Answer:
-        return await console.type(text, Author("@mod:example.org", f"$event{next(numbers)}"))
+    async def type_line(text: str, who: str = "@mod:example.org") -> Answer:
+        return await console.type(text, Author(who, f"$event{next(numbers)}"))
 
     return type_line
 

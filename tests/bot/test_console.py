@@ -55,7 +55,7 @@ async def test_help_is_asked_for_in_the_middle_of_a_command(typed):
         ("frobnicate", "There is no command frobnicate."),
         ("token rotat", "Did you mean 'rotate'?"),
         ("ban 'x", "A quotation mark is not closed."),
-        ("test", "Choose from: ip, email, name\nUsage: test {ip|email|name} VALUE"),
+        ("test", "Usage: test [ip|email|name] VALUE"),
         ("pause now", "\nUsage: pause [OPTIONS]"),
         ("resume now", "\nUsage: resume"),
     ],

@@ -1,0 +1,26 @@
+"""Taking back what was done."""
+
+import click
+
+from bot.answers import Answer, Line, code
+from bot.commands.table import NUMBER, Call, table
+from gateway.store.audit import Entry
+
+
+def _told(entry: Entry) -> Line:
+    what = f"Entry {entry.undoes} is taken back (entry {entry.id}): "
+    if entry.subject == "desk":
+        return (what, "the desk is ", code(entry.after or ""), ".")
+    if entry.subject.startswith("registration "):
+        return (what, f"{entry.subject} is {entry.after}.")
+    done = "banned again" if entry.after else "no longer banned"
+    return (what, code(entry.subject), f" is {done}.")
+
+
+@table.command()
+@click.argument("number", type=NUMBER, required=False)
+@click.pass_obj
+async def undo(call: Call, number: int | None) -> Answer:
+    """Take back an action, by its number in `log`; without a number your own last one."""
+    done = await call.desk.undoing.undo(call.author, number)
+    return Answer(tuple(map(_told, done)))

@@ -1,0 +1,120 @@
+"""The story of an action that is taken back: once, and only while nobody changed more since."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from gateway.clock import Clock, utc_now
+from gateway.hours import Hours
+from gateway.moderation import Moderation, lines_of
+from gateway.rules.bans import format_line
+from gateway.store import audit
+from gateway.store.audit import Author, Entry
+from gateway.store.ban_files import BanFiles
+from gateway.store.database import Database
+
+_BANS = ("ban", "unban")
+_HOURS = ("pause", "resume")
+UNDOABLE = (*_BANS, *_HOURS)
+_WHY_NOT = {
+    "rotate": "the tokens that it ended are known to the homeserver no more",
+    "resend": "a mail cannot be called back",
+    "expire": "its time was over",
+    "note": "notes are never deleted",
+    "import": "lift its bans instead, or mend the files",
+    "account appeared": "the account is there",
+}
+
+
+class Undoing:
+    """Takes actions back, by what the audit says of them."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        bans: BanFiles,
+        moderation: Moderation,
+        hours: Hours,
+        clock: Clock = utc_now,
+    ) -> None:
+        self._database = database
+        self._bans = bans
+        self._moderation = moderation
+        self._hours = hours
+        self._clock = clock
+
+    async def undo(self, author: Author, number: int | None = None) -> list[Entry]:
+        """Take back one entry of the audit, or the author's own last action; returns the new
+        entries.
+
+        Raises ValueError with one sentence for what cannot be taken back.
+        """
+        wanted = await self._database.read(lambda c: self._wanted(c, author, number))
+        action = await self._database.read(lambda c: _root(c, wanted[0]).action)
+        if action in _BANS:
+            return await self._undo_bans(author, wanted)
+        if action in _HOURS:
+            return [await self._hours.put_back(author, wanted[0])]
+        why = _WHY_NOT.get(action, "it was an end")
+        raise ValueError(f"Entry {wanted[0].id} ({action}) cannot be taken back: {why}.")
+
+    @staticmethod
+    def _wanted(connection: Connection, author: Author, number: int | None) -> list[Entry]:
+        if number is None:
+            last = audit.last_action(connection, author.who, UNDOABLE)
+            if not last:
+                raise ValueError("You did nothing that could be taken back: say which entry.")
+            return last
+        entry = audit.get(connection, number)
+        if entry is None:
+            raise ValueError(f"There is no entry {number}.")
+        undone = audit.undoing(connection, number)
+        if undone is not None:
+            raise ValueError(
+                f"Entry {number} was taken back already, by {undone.who} in entry {undone.id}."
+            )
+        return [entry]
+
+    async def _undo_bans(self, author: Author, wanted: Sequence[Entry]) -> list[Entry]:
+        changes = []
+        for entry in wanted:
+            was, then = lines_of(entry)
+            changes.append((then, was))
+            if then is not None:
+                standing = await self._bans.standing([(then.kind, then.value)])
+                if format_line(then) not in map(format_line, standing):
+                    await self._tell_changed(entry)
+            if was is not None and not was.in_force(self._clock()):
+                raise ValueError(f"The time of the ban in entry {entry.id} is over.")
+            if was is not None and self._bans.book.covers(was):
+                await self._tell_changed(entry)
+        done = await self._moderation.change(
+            author, "undo", changes, [entry.id for entry in wanted]
+        )
+        if not done:
+            await self._tell_changed(wanted[0])
+        return done
+
+    async def _tell_changed(self, entry: Entry) -> None:
+        """Raises ValueError that says who was there first."""
+        since = await self._database.read(lambda c: audit.about(c, entry.subject, since=entry.id))
+        raise ValueError(changed_since(entry, since))
+
+
+def changed_since(entry: Entry, since: Sequence[Entry]) -> str:
+    """Why an entry that did not have the last word is not taken back."""
+    text = f"Entry {entry.id} is left alone: {entry.subject} was changed since"
+    if not since:
+        return f"{text}, by hand."
+    last = since[-1]
+    return f"{text}, by {last.who} in entry {last.id} ({last.action})."
+
+
+def _root(connection: Connection, entry: Entry) -> Entry:
+    """The action at the beginning of what was taken back, perhaps several times."""
+    while entry.undoes is not None:
+        before = audit.get(connection, entry.undoes)
+        assert before is not None
+        entry = before
+    return entry
