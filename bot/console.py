@@ -1,6 +1,5 @@
 """The console: a line that somebody typed, in the room or a terminal, becomes an answer."""
 
-import difflib
 import re
 from collections.abc import Sequence
 from itertools import takewhile
@@ -9,7 +8,7 @@ import click
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.answers import Answer, Line, Part, code
+from bot.answers import Answer, Line, code
 from bot.commands import (
     audit,
     ban_list,
@@ -24,6 +23,7 @@ from bot.commands import (
 )
 from bot.commands.help import usage
 from bot.commands.table import Call, Listing, table
+from bot.mistakes import find, nearest, pointed, suggestion
 from gateway.app import Desk
 from gateway.store.audit import Author
 
@@ -42,8 +42,10 @@ _OPENED = re.compile(rf"(?:{_OPTION})?(?:{_DOUBLE}|{_SINGLE})")
 _LONG_DASH = re.compile(r"^-*[–—][-–—]*(?=\w)")
 _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 
-# Importing a chapter enters its commands into the table; this is their order in `help`.
+# Importing a chapter enters its commands into the table; this is their order in `help`, which
+# takes the titles from the beginning of their docstrings.
 CHAPTERS = (bans, ban_list, registrations, tokens, desk, audit, undo, notes, questions, help)
+table.chapters = CHAPTERS
 
 _NOT_WRITTEN_DOWN = (
     "The database cannot be used now, so nothing was written down.",
@@ -59,6 +61,7 @@ class Console:
 
     async def type(self, text: str, author: Author) -> Answer:
         """Carry out what was typed, which is one command, even on several lines."""
+        text = text.encode("utf-8", "replace").decode()  # JSON may hold half a character
         if _ANOTHER.search(text):
             return Answer(("One message is one command, so this was not carried out.",), ok=False)
         try:
@@ -69,20 +72,19 @@ class Console:
 
     async def carry_out(self, words: Sequence[str], author: Author) -> Answer:
         """Carry out a command given word by word; what the user did wrong is answered."""
-        words = list(words) or ["help"]
-        if words[0] in _HELP:
-            words[0] = "help"
-        if words[0].lower() not in table.commands:
-            return _unknown(words[0])
+        typed = list(words) or ["help"]
+        words = ["help" if typed[0] in _HELP else typed[0], *typed[1:]]
+        name = table.true_name(words[0])
+        if name is None:
+            return _unknown(typed)
+        words[0] = name
         if any(word in _HELP for word in takewhile(lambda word: word != "--", words)):
-            words = ["help", *_path(words)]
+            words = ["help", *table.named(words)[0]]
         call = Call(self._desk, author, lambda words: self.carry_out(words, author))
         try:
             answer = await table.main(words, prog_name="porter", standalone_mode=False, obj=call)
-        except click.ClickException as error:
-            return _misuse(error)
-        except ValueError as error:
-            return Answer((str(error),), ok=False)
+        except (click.ClickException, ValueError) as error:
+            return _misuse(error, typed, words)
         except SQLAlchemyError as error:
             _log.error("command_not_recorded", command=words[0], reason=str(error))
             return Answer(_NOT_WRITTEN_DOWN, ok=False)
@@ -97,7 +99,7 @@ class Console:
 def without_remarks(text: str) -> str:
     """The text of a command that takes lists without what stands after # in its lines."""
     first = text.split(maxsplit=1)[:1]
-    if not first or not isinstance(table.commands.get(first[0].lower()), Listing):
+    if not first or not isinstance(table.named(first)[1], Listing):
         return text
     kept, at, last = [], 0, ""
     while found := _WORD.search(text, at):
@@ -135,30 +137,18 @@ def _dashed(word: str) -> str:
     return _LONG_DASH.sub("--", word)
 
 
-def _path(words: Sequence[str]) -> list[str]:
-    """Those of the words that name a command."""
-    path: list[str] = []
-    found: click.Command | None = table
-    for word in map(str.lower, words):
-        found = found.commands.get(word) if isinstance(found, click.Group) else None
-        if found is None:
-            break
-        path.append(word)
-    return path
+def _unknown(typed: Sequence[str]) -> Answer:
+    word = typed[0]
+    near = table.true_name(nearest(word, table.names()) or "")
+    line: Line = ("There is no command ", code(word), ".", *suggestion(near))
+    return Answer((pointed(typed, (0, 1)), line, ("All commands: ", code("help"))), ok=False)
 
 
-def _unknown(word: str) -> Answer:
-    near = difflib.get_close_matches(word.lower(), table.commands, n=1)
-    line: list[Part] = ["There is no command ", code(word), "."]
-    if near:
-        line += [" Did you mean ", code(near[0]), "?"]
-    return Answer((tuple(line), ("All commands: ", code("help"))), ok=False)
-
-
-def _misuse(error: click.ClickException) -> Answer:
-    lines: list[Line] = [" ".join(error.format_message().split())]
-    context = getattr(error, "ctx", None)
-    if context is not None and context.command is not table:
-        path = context.command_path.removeprefix("porter ")
-        lines.append(("Usage: ", code(usage(context.command, path))))
+def _misuse(error: Exception, typed: Sequence[str], words: Sequence[str]) -> Answer:
+    """What is wrong, where it stands in what was typed, and how the command is written."""
+    line, span = find(error, typed)
+    lines: list[Line] = [line]
+    if span is not None:
+        path, command = table.named(words)
+        lines = [pointed(typed, span), line, ("Usage: ", code(usage(command, " ".join(path))))]
     return Answer(tuple(lines), ok=False)

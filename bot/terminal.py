@@ -9,6 +9,7 @@ import click
 
 from bot.commands.table import table
 from bot.console import Console
+from bot.mistakes import nearest
 from bot.operator.commands import COMMANDS
 from bot.process import calm_collector, settings_of
 from bot.process import run as run_to_end
@@ -29,9 +30,19 @@ class Terminal(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
-        if own is not None or cmd_name not in table.commands:
-            return own
-        return _moderators(cmd_name)
+        name = table.true_name(cmd_name)
+        return own if own is not None or name is None else _moderators(name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.NoSuchCommand as error:
+            word = error.command_name
+            near = nearest(word, [*self.list_commands(ctx), *table.aliases])
+            known = [near] if near else None
+            raise click.NoSuchCommand(word, possibilities=known, ctx=ctx) from None
 
 
 def _moderators(name: str) -> click.Command:

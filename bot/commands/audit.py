@@ -4,7 +4,7 @@ import click
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.masks import masked
-from bot.commands.table import NUMBER, Call, table, when
+from bot.commands.table import NUMBER, Call, also, table, when
 from gateway.rules.bans import Kind
 from gateway.store import audit as store
 from gateway.store.audit import Entry
@@ -12,6 +12,7 @@ from gateway.store.audit import Entry
 _MOST = 20  # entries in one answer
 
 
+@also("audit")
 @table.command()
 @click.argument("words", nargs=-1, metavar="[NUMBER|TEXT]")
 @click.option("--before", type=NUMBER, metavar="NUMBER", help="only entries before this one")

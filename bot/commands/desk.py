@@ -6,7 +6,7 @@ from datetime import timedelta
 import click
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands.table import SPAN, Call, table, when
+from bot.commands.table import SPAN, Call, also, table, when
 from gateway.store import outbox, registrations, tokens
 
 _DAY = timedelta(days=1)
@@ -51,6 +51,7 @@ async def status(call: Call) -> Answer:
     return Answer(tuple(lines), ok=not desk.bans.faults)
 
 
+@also("close")
 @table.command()
 @click.option("--for", "span", type=SPAN, metavar="SPAN", help="how long, such as 2h")
 @click.option("--message", metavar="TEXT", help="shown on the page meanwhile")
@@ -62,6 +63,7 @@ async def pause(call: Call, span: timedelta | None, message: str | None) -> Answ
     return Answer((f"The desk is closed {until}.",))
 
 
+@also("unpause", "open")
 @table.command()
 @click.pass_obj
 async def resume(call: Call) -> Answer:

@@ -1,22 +1,15 @@
 """Help: every command in one line, or one command in full."""
 
+import re
+from types import ModuleType
+
 import click
 
-from bot.answers import Answer, Line, code
-from bot.commands.table import Table, table
+from bot.answers import Answer, Line, Part, code
+from bot.commands.table import also, table
+from bot.mistakes import nearest
 
-_TITLES = {
-    "bans": "Bans",
-    "ban_list": "What is banned",
-    "registrations": "Registrations",
-    "tokens": "Tokens",
-    "desk": "The desk",
-    "audit": "The audit",
-    "undo": "Taking back",
-    "notes": "Notes",
-    "questions": "Questions",
-    "help": "Help",
-}
+_SHORT = 60  # characters that tell of a command in the list of all
 
 
 def usage(command: click.Command, path: str) -> str:
@@ -33,47 +26,59 @@ def _context(command: click.Command, path: str) -> click.Context:
 
 
 def _summary(command: click.Command, path: str) -> Line:
-    context = _context(command, path)
-    pieces = [piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]"]
-    return (code(" ".join([path, *pieces])), f" {command.get_short_help_str(90)}")
+    return (code(path), f" {command.get_short_help_str(_SHORT)}")
 
 
 def _in_full(command: click.Command, path: str) -> Answer:
     context = _context(command, path)
     lines: list[Line] = [("Usage: ", code(usage(command, path)))]
-    text = " ".join((command.help or "").split())
-    lines.append(text)
+    lines.append(" ".join((command.help or "").split()))
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if isinstance(parameter, click.Option) and record is not None:
             lines.append((code(record[0]), f" {record[1]}"))
     if isinstance(command, click.Group):
         lines += [_summary(each, f"{path} {name}") for name, each in command.commands.items()]
+    aliases = table.others(path)
+    if aliases:
+        lines.append(("Also: ", *_listed(aliases)))
     return Answer(tuple(lines))
 
 
+def _listed(names: list[str]) -> tuple[Part, ...]:
+    parts: list[Part] = [code(names[0])]
+    for name in names[1:]:
+        parts += [", ", code(name)]
+    return tuple(parts)
+
+
+@also("?", "commands")
 @table.command()
 @click.argument("command", nargs=-1, metavar="[COMMAND]")
 async def help(command: tuple[str, ...]) -> Answer:
     """Show the commands, or one of them in full."""
-    if command:
-        command = tuple(map(str.lower, command))
-        found: click.Command | None = table
-        for name in command:
-            found = found.commands.get(name) if isinstance(found, click.Group) else None
-        if found is None:
-            raise click.UsageError(f"There is no command {' '.join(command)!r}.")
-        return _in_full(found, " ".join(command))
-    return Answer(("Commands; help COMMAND tells more", *overview(table)))
+    if not command:
+        return Answer(("Commands; help COMMAND tells more", *overview()))
+    path, found = table.named(command)
+    if len(path) < len(command):
+        known = table.names() if found is table else getattr(found, "commands", ())
+        word = command[len(path)]
+        near = nearest(word, known)
+        raise click.NoSuchCommand(word, possibilities=[near] if near else None)
+    return _in_full(found, " ".join(path))
 
 
-def overview(commands: Table) -> list[Line]:
-    """All commands, chapter by chapter."""
+def title(chapter: ModuleType) -> str:
+    """What stands before the first colon or full stop in the chapter's docstring."""
+    return re.split("[:.]", chapter.__doc__ or chapter.__name__)[0]
+
+
+def overview() -> list[Line]:
+    """All commands in one line each, chapter by chapter."""
     lines: list[Line] = []
-    chapters = commands.chapters()
-    for chapter, title in _TITLES.items():
-        lines.append(f"{title}:")
-        for command in chapters.get(chapter, []):
+    for chapter in table.chapters:
+        lines.append(f"{title(chapter)}:")
+        for command in table.of(chapter):
             name = command.name or ""
             lines.append(_summary(command, name))
             if isinstance(command, click.Group):

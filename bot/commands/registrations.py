@@ -6,7 +6,7 @@ import click
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.notes import told_notes
-from bot.commands.table import NUMBER, SPAN, Call, table, when
+from bot.commands.table import NUMBER, SPAN, Call, also, table, when
 from gateway.store import notes, outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.registrations import Registration, Status
@@ -35,6 +35,7 @@ def _row(each: Registration, full: bool) -> Line:
     )
 
 
+@also("requests", "regs")
 @table.command(name="registrations")
 @click.argument("text", required=False, default="")
 @click.option(
@@ -69,6 +70,7 @@ async def registrations_(
     )
 
 
+@also("request", "reg", "show")
 @table.command()
 @click.argument("id", type=NUMBER, metavar="ID")
 @click.option("--full", is_flag=True, help="whole addresses; they stay in the room's history")

@@ -7,15 +7,19 @@ A command is a coroutine that gets a `Call` and the arguments that click has rea
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeVar
 
 import click
 
 from bot.answers import Answer, Line, code
+from bot.mistakes import Surplus
 from gateway.app import Desk
 from gateway.rules.durations import parse_duration
 from gateway.store import questions
 from gateway.store.audit import Author
+
+C = TypeVar("C", bound=click.Command)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +82,66 @@ class Listing(click.Command):
     """A command whose values may be pasted as they stand in a list: what follows a # is ignored."""
 
 
-class Table(click.Group):
-    """The commands in the order in which `help` shows them, by chapter."""
+class _Command(click.Command):
+    """Says which arguments are too many."""
 
-    def chapters(self) -> dict[str, list[click.Command]]:
-        """The commands by the module that they stand in."""
-        found: dict[str, list[click.Command]] = {}
-        for command in self.commands.values():
-            module = str(getattr(command.callback, "__module__", ""))
-            found.setdefault(module.rpartition(".")[2], []).append(command)
-        return found
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        left = super().parse_args(ctx, args)
+        if left:
+            raise Surplus(left, ctx)
+        return left
+
+
+class Group(click.Group):
+    """A command with commands of its own."""
+
+    command_class = _Command
+
+
+class Table(Group):
+    """All commands. `chapters` are the modules that they stand in, in the order of `help`."""
+
+    group_class = Group
+
+    def __init__(self, name: str, **attrs: Any) -> None:
+        super().__init__(name, **attrs)
+        self.chapters: tuple[ModuleType, ...] = ()
+        self.aliases: dict[str, str] = {}  # other names, each with the true one
+
+    def true_name(self, word: str) -> str | None:
+        """The name of the command that a word stands for."""
+        name = self.aliases.get(word.lower(), word.lower())
+        return name if name in self.commands else None
+
+    def named(self, words: Sequence[str]) -> tuple[list[str], click.Command]:
+        """Those of the words that name a command, and this command; itself when there is none."""
+        path: list[str] = []
+        found: click.Command = self
+        for word in map(str.lower, words):
+            name = self.aliases.get(word, word) if found is self else word
+            if not isinstance(found, click.Group) or name not in found.commands:
+                break
+            found = found.commands[name]
+            path.append(name)
+        return path, found
+
+    def names(self) -> list[str]:
+        """Every word that stands for a command."""
+        return [*self.commands, *self.aliases]
+
+    def others(self, name: str) -> list[str]:
+        """The aliases of one command."""
+        return [alias for alias, true in self.aliases.items() if true == name]
+
+    def of(self, chapter: ModuleType) -> list[click.Command]:
+        """The commands of one chapter."""
+        return [
+            each
+            for each in self.commands.values()
+            if getattr(each.callback, "__module__", None) == chapter.__name__
+        ]
 
 
 # Without --help: `help COMMAND` answers in the room, where click's own would print to nobody.
@@ -97,6 +151,17 @@ table = Table(
     context_settings={"help_option_names": [], "token_normalize_func": str.lower},
     no_args_is_help=False,
 )
+
+
+def also(*aliases: str) -> Callable[[C], C]:
+    """Give a command of the table other names too; stands above `@table.command()`."""
+
+    def enter(command: C) -> C:
+        assert command.name is not None
+        table.aliases |= dict.fromkeys(aliases, command.name)
+        return command
+
+    return enter
 
 
 def when(at: datetime | None) -> str:

@@ -5,12 +5,13 @@ from collections.abc import Awaitable
 import click
 
 from bot.answers import Answer, Line, code
-from bot.commands.table import Call, table, when
+from bot.commands.table import Call, also, table, when
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.store import tokens as store
 
 
-@table.group(invoke_without_command=True)
+@also("tokens")
+@table.group(invoke_without_command=True, subcommand_metavar="[rotate]")
 @click.option("--show", is_flag=True, help="the shared token itself; it stays in the history")
 @click.pass_context
 def token(context: click.Context, show: bool) -> Awaitable[Answer] | None:

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import OperationalError
 
+from bot.commands.table import table
 from bot.console import split
 from gateway.rules.bans import Kind
 
@@ -49,11 +50,100 @@ async def test_help_is_asked_for_in_the_middle_of_a_command(typed):
 
 
 @pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        (
+            "registrations --status lost --full",
+            [
+                "registrations --status lost --full",
+                "                       ^^^^",
+                "'lost' is not one of",
+                "Usage: registrations [OPTIONS] [TEXT]",
+            ],
+        ),
+        (
+            "pause --fro 2h",
+            [
+                "pause --fro 2h",
+                "      ^^^^^",
+                "No such option --fro. Did you mean --for?",
+                "Usage: pause [OPTIONS]",
+            ],
+        ),
+        (
+            "Regs a --since=soon b",
+            ["Regs a --since=soon b", "       ^^^^^^^^^^^^", "'soon' is no span", "Usage: reg"],
+        ),
+        (
+            "pause right now",
+            [
+                "pause right now",
+                "      ^^^^^",
+                "2 arguments too many, from right on.",
+                "Usage: pause [OPTIONS]",
+            ],
+        ),
+        ("reg", ["reg", "    ^", "Missing argument ID.", "Usage: registration [OPTIONS] ID"]),
+        (
+            "pause --for",
+            ["pause --for", "      ^^^^^", "Option '--for' requires an argument.", "Usage: pause"],
+        ),
+        (
+            "registration 漢字 --full",
+            ["registration 漢字 --full", "             ^^^^", "'漢字' is no number", "Usage: reg"],
+        ),
+        (
+            "token 'rot ate' --show",
+            [
+                'token "rot ate" --show',
+                "      ^^^^^^^^^",
+                "There is no command rot ate. Did you mean rotate?",
+                "Usage: token [OPTIONS] [rotate]",
+            ],
+        ),
+        (
+            "regists x",
+            [
+                "regists x",
+                "^^^^^^^",
+                "There is no command regists. Did you mean registrations?",
+                "All commands: help",
+            ],
+        ),
+    ],
+)
+async def test_a_mistake_is_pointed_at(typed, line, answer):
+    said = await typed(line)
+    assert not said.ok
+    lines = said.plain().splitlines()
+    assert len(lines) == len(answer)
+    assert lines[:2] == answer[:2]
+    assert all(map(str.startswith, lines, answer))
+    assert said.html().startswith("<pre><code>")
+
+
+async def test_a_long_line_is_cut_around_its_mistake(typed):
+    said = await typed(f"ban {' '.join(['@a.example'] * 40)} --for soon {'@b.example ' * 40}")
+    line, carets, *_ = said.plain().splitlines()
+    assert line.startswith("…")
+    assert line[carets.index("^") :].startswith("soon")
+    assert len(line) < 80
+
+
+async def test_half_a_character_is_no_accident(typed):
+    assert (await typed("registrations \ud800")).ok
+
+
+async def test_the_nearest_name_may_be_another_name_of_a_command(typed):
+    assert "Did you mean registrations?" in (await typed("requets")).plain()
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("stauts", "Did you mean status?"),
         ("frobnicate", "There is no command frobnicate."),
-        ("token rotat", "Did you mean 'rotate'?"),
+        ("token rotat", "Did you mean rotate?"),
         ("ban 'x", "A quotation mark is not closed."),
         ("test", "Usage: test [ip|email|name] VALUE"),
         ("pause now", "\nUsage: pause [OPTIONS]"),
@@ -120,10 +210,15 @@ async def test_what_was_done_before_a_file_failed_is_in_the_log(typed, desk):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
-    command=st.sampled_from(
-        ["ban", "unban", "bans", "test", "registrations", "registration", "resend", "log", "help"]
-    ),
-    rest=st.text(max_size=40),
+    command=st.sampled_from([*table.names(), "", "token rotate", "frobnicate"]),
+    rest=st.lists(
+        st.one_of(
+            st.text(max_size=20),
+            st.integers(0, 10**20).map(str),
+            st.sampled_from(["--full", "--for", "--since", "7d", "--=", "--", "-", "'", "ip"]),
+        ),
+        max_size=4,
+    ).map(" ".join),
 )
 async def test_whatever_is_typed_gets_an_answer(typed, command, rest):
     answer = await typed(f"{command} {rest}")

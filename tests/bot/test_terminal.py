@@ -84,6 +84,16 @@ def test_an_unknown_command_is_status_2() -> None:
     assert "No such command 'dance'" in said.output
 
 
+def test_a_mistake_is_pointed_at_here_too(folder: Path) -> None:
+    said = run(folder, "regs", "--status", "lost")
+    assert (said.returncode, said.stderr) == (1, "")
+    assert said.stdout.splitlines()[:2] == [
+        "registrations --status lost",
+        "                       ^^^^",
+    ]
+    assert "Did you mean 'registrations'?" in run(folder, "registratons").stderr
+
+
 @pytest.mark.parametrize(
     "words", [("run",), ("bans",), ("backup", "b.db"), ("export", "registrations", "--format=csv")]
 )

@@ -3,6 +3,7 @@
 import click
 import pytest
 
+from bot.commands.help import title
 from bot.commands.table import table
 from bot.console import CHAPTERS
 
@@ -18,7 +19,7 @@ async def test_help_names_every_command(typed):
     text = (await typed("help")).plain()
     for path, command in paths():
         assert f"\n{path}" in text
-        assert command.get_short_help_str(90) in text
+        assert command.get_short_help_str(60) in text
     assert (await typed("")).plain() == text
 
 
@@ -33,12 +34,37 @@ async def test_every_command_is_explained_with_its_options(typed, path):
     assert (await typed(f"{path} --help")).plain() == answer.plain()
 
 
-async def test_help_for_nothing_says_so(typed):
+async def test_help_for_nothing_says_so_and_names_the_nearest(typed):
     answer = await typed("help bann")
     assert not answer.ok
-    assert "There is no command 'bann'." in answer.plain()
+    assert answer.plain().splitlines() == [
+        "help bann",
+        "     ^^^^",
+        "There is no command bann. Did you mean ban?",
+        "Usage: help [COMMAND]",
+    ]
+    assert "Did you mean rotate?" in (await typed("help token rotat")).plain()
+    assert "There is no command x." in (await typed("help ban x")).plain()
 
 
-def test_every_chapter_has_commands():
-    chapters = table.chapters()
-    assert set(chapters) == {each.__name__.rpartition(".")[2] for each in CHAPTERS}
+async def test_help_fits_a_telephone(typed):
+    lines = (await typed("help")).plain().splitlines()
+    assert max(map(len, lines)) <= 78
+
+
+async def test_a_command_tells_its_other_names(typed):
+    assert "Also: requests, regs" in (await typed("help registrations")).plain()
+    assert (await typed("help regs")).plain() == (await typed("help registrations")).plain()
+    assert (await typed("?")).plain() == (await typed("help")).plain()
+
+
+def test_every_command_has_one_chapter_and_every_chapter_a_title():
+    assert table.chapters == CHAPTERS
+    told = [command for chapter in CHAPTERS for command in table.of(chapter)]
+    assert len(told) == len(table.commands)
+    assert all(0 < len(title(chapter)) < 30 for chapter in CHAPTERS)
+
+
+def test_no_other_name_hides_a_command():
+    assert not set(table.aliases) & set(table.commands)
+    assert set(table.aliases.values()) <= set(table.commands)
