@@ -23,6 +23,7 @@ from gateway.mail.delivery import Mailer
 from gateway.moderation import Moderation
 from gateway.notebook import Notebook
 from gateway.registration import Registrar
+from gateway.review import Reviews
 from gateway.rotation import Rotation
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application, Refusal
@@ -55,6 +56,7 @@ class Desk:
     names: Names
     mailer: Mailer
     registrar: Registrar
+    reviews: Reviews
     rotation: Rotation
     courier: Courier
     accounts: AccountWatcher
@@ -180,6 +182,7 @@ def _bind(
         wake=bell.set,
         clock=clock,
     )
+    reviews = Reviews(settings=settings, database=database, wake=bell.set, clock=clock)
     courier = Courier(
         settings=settings,
         database=database,
@@ -212,6 +215,7 @@ def _bind(
         names,
         mailer,
         registrar,
+        reviews,
         rotation,
         courier,
         accounts,

@@ -37,6 +37,8 @@ FLOORS = (
         "gateway/edges.py",
         "gateway/hours.py",
         "gateway/registration.py",
+        "gateway/review.py",
+        "gateway/waiting.py",
         "gateway/rotation.py",
         "gateway/shared_token.py",
         "gateway/courier.py",

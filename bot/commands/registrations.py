@@ -7,6 +7,7 @@ import click
 from bot.answers import Answer, Line, Part, code
 from bot.commands.notes import told_notes
 from bot.commands.table import NUMBER, SPAN, Call, also, table, when
+from gateway.rules.addresses import masked
 from gateway.store import notes, outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.registrations import Registration, Status
@@ -14,14 +15,8 @@ from gateway.store.registrations import Registration, Status
 _MOST = 30  # registrations in one answer
 
 
-def masked_email(email: str) -> str:
-    """An address that can be recognised but not collected."""
-    local, at, domain = email.rpartition("@")
-    return f"{local[:1]}…{at}{domain}" if at else f"{email[:1]}…"
-
-
 def _row(each: Registration, full: bool) -> Line:
-    email = each.email if full else masked_email(each.email)
+    email = each.email if full else masked(each.email)
     reasons = ", ".join(refusal["code"].replace("_", " ") for refusal in each.refusals)
     return (
         f"{each.id} · {each.created_at:%m-%d %H:%M} · {each.status}"
@@ -93,7 +88,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
             f"Asked at {when(found.created_at)} from ",
             code(found.ip if full else found.network),
             " with ",
-            code(found.email if full else masked_email(found.email)),
+            code(found.email if full else masked(found.email)),
         ),
     ]
     lines += [

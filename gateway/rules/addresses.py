@@ -74,3 +74,9 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
+def masked(email: str) -> str:
+    """An address that can be recognised but not collected; its domain in full."""
+    local, at, domain = email.rpartition("@")
+    return f"{local[:1]}…{at}{domain}" if at else f"{email[:1]}…"

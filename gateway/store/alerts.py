@@ -105,18 +105,17 @@ def raise_alert(
 
 
 def end(connection: Connection, cause: str, now: datetime, text: str | None = None) -> bool:
-    """Close a cause's message, with other words if `text` gives them; False when none is open."""
-    standing = _standing(connection, cause, now)
-    if standing is None:
-        return False
-    connection.execute(
+    """Close a cause's message, however old, with other words if `text` gives them.
+
+    False when none is open.
+    """
+    a = alerts.c
+    ended = connection.execute(
         alerts.update()
-        .where(alerts.c.id == standing.id)
-        .values(
-            ended_at=now, text=text or standing.text, actions="[]", version=alerts.c.version + 1
-        )
+        .where(a.cause == cause, a.ended_at.is_(None))
+        .values(ended_at=now, text=text or a.text, actions="[]", version=a.version + 1)
     )
-    return True
+    return ended.rowcount > 0
 
 
 def pending(connection: Connection, now: datetime, most: int = 10) -> list[Alert]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from sqlalchemy import (
     Connection,
     RowMapping,
+    and_,
     func,
     or_,
     select,
@@ -32,12 +33,10 @@ class Status(StrEnum):
 
 
 LIVE = (Status.PENDING, Status.MAILED, Status.FAILED)  # these hold their name
-KNOWN = (Status.PENDING, Status.MAILED)  # these have, or will have, their mail
-HOLDING = (
-    *LIVE,
-    Status.REVIEW,
-    Status.REPEAT,
-)  # a name that only unknown addresses hold would give them away
+UNDECIDED = (Status.REVIEW, *LIVE)  # these may still become an account
+KNOWN = (Status.REVIEW, Status.PENDING, Status.MAILED)  # these have, or will have, their mail
+# A name that only unknown addresses hold, or that a rejection sets free, would give them away.
+HOLDING = (*UNDECIDED, Status.REPEAT, Status.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +110,49 @@ def mailed(connection: Connection, registration_id: int, token_id: int, now: dat
     )
 
 
-def become(connection: Connection, registration_id: int, status: Status) -> bool:
-    """Move a live registration on; False when it was not live any more."""
+def become(
+    connection: Connection,
+    registration_id: int,
+    status: Status,
+    before: Sequence[Status] = LIVE,
+) -> bool:
+    """Move a registration on that is in one of the states `before`; False when it is in none."""
     moved = connection.execute(
         registrations.update()
-        .where(registrations.c.id == registration_id, registrations.c.status.in_(LIVE))
+        .where(registrations.c.id == registration_id, registrations.c.status.in_(before))
         .values(status=status)
     )
     return moved.rowcount == 1
+
+
+def hold(connection: Connection, registration_id: int, until: datetime) -> None:
+    """Hold the name until then, and let the homeserver be asked again whether it is free."""
+    connection.execute(
+        registrations.update()
+        .where(registrations.c.id == registration_id)
+        .values(held_until=until, name_checked=False)
+    )
+
+
+def rival(connection: Connection, registration: Registration, now: datetime) -> int | None:
+    """Another registration that may become an account of the same name, or became it."""
+    r = registrations.c
+    query = select(r.id).where(
+        r.name == registration.name,
+        r.id != registration.id,
+        or_(
+            r.status == Status.REGISTERED,
+            and_(r.status.in_(UNDECIDED), r.held_until > now),
+        ),
+    )
+    return connection.execute(query.order_by(r.id).limit(1)).scalar()
+
+
+def waiting(connection: Connection, most: int) -> list[Registration]:
+    """The registrations that wait for a moderator's decision, oldest first."""
+    r = registrations.c
+    query = select(registrations).where(r.status == Status.REVIEW).order_by(r.created_at, r.id)
+    return [_read(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
 def get(connection: Connection, registration_id: int) -> Registration | None:

@@ -27,6 +27,7 @@ from gateway.hours import Hours
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.registration import Registrar
+from gateway.review import Reviews
 from gateway.rotation import Rotation
 from gateway.rules.bans import Kind, parse_line
 from gateway.rules.screening import Application, Refusal
@@ -211,6 +212,7 @@ class House:
     hours: Hours
     rotation: Rotation
     registrar: Registrar
+    reviews: Reviews
     mailer: Mailer
     courier: Courier
     accounts: AccountWatcher
@@ -393,6 +395,7 @@ async def open_house(
             hours,
             rotation,
             registrar,
+            Reviews(settings=settings, database=database, wake=bell.set, clock=clock),
             mailer,
             courier,
             accounts,

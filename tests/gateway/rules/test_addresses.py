@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rules.addresses import LONGEST, address_key, folded, parse_address
+from gateway.rules.addresses import LONGEST, address_key, folded, masked, parse_address
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,9 @@ def test_a_key_is_its_own_key(local, domain):
 def test_folding_twice_changes_nothing(text):
     assert folded(folded(text)) == folded(text)
     assert folded(text.upper()) == folded(text.upper().casefold())
+
+
+def test_a_masked_address_shows_its_domain_and_no_name() -> None:
+    assert masked("ada.lovelace@example.org") == "a…@example.org"
+    assert masked("no address") == "n…"
+    assert masked("") == "…"
