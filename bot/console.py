@@ -61,14 +61,23 @@ class Console:
 
     async def type(self, text: str, author: Author) -> Answer:
         """Carry out what was typed, which is one command, even on several lines."""
-        text = text.encode("utf-8", "replace").decode()  # JSON may hold half a character
-        if _ANOTHER.search(text):
-            return Answer(("One message is one command, so this was not carried out.",), ok=False)
         try:
-            words = split(without_remarks(text))
-        except ValueError:
-            return Answer(("A quotation mark is not closed.",), ok=False)
+            words = _read(text)
+        except ValueError as error:
+            return Answer((str(error),), ok=False)
         return await self.carry_out(words, author)
+
+    async def hold(self, text: str, author: Author) -> Answer:
+        """Ask whether to carry out what was typed too long ago."""
+        came = "This command came while I was away, too long ago to be carried out unasked."
+        try:
+            words = _read(text)
+        except ValueError as error:
+            return Answer((came, str(error)), ok=False)
+        return await self._call(author).ask((came,), words)
+
+    def _call(self, author: Author) -> Call:
+        return Call(self._desk, author, lambda words: self.carry_out(words, author))
 
     async def carry_out(self, words: Sequence[str], author: Author) -> Answer:
         """Carry out a command given word by word; what the user did wrong is answered."""
@@ -80,7 +89,7 @@ class Console:
         words[0] = name
         if any(word in _HELP for word in takewhile(lambda word: word != "--", words)):
             words = ["help", *table.named(words)[0]]
-        call = Call(self._desk, author, lambda words: self.carry_out(words, author))
+        call = self._call(author)
         try:
             answer = await table.main(words, prog_name="porter", standalone_mode=False, obj=call)
         except (click.ClickException, ValueError) as error:
@@ -94,6 +103,17 @@ class Console:
             return Answer((line,), ok=False)
         assert isinstance(answer, Answer)
         return answer
+
+
+def _read(text: str) -> list[str]:
+    """The words of what was typed. Raises ValueError with one sentence."""
+    text = text.encode("utf-8", "replace").decode()  # JSON may hold half a character
+    if _ANOTHER.search(text):
+        raise ValueError("One message is one command, so this was not carried out.")
+    try:
+        return split(without_remarks(text))
+    except ValueError:
+        raise ValueError("A quotation mark is not closed.") from None
 
 
 def without_remarks(text: str) -> str:

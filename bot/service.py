@@ -3,17 +3,16 @@
 import asyncio
 from collections.abc import Sequence
 
+from bot.account import session_of
 from bot.answers import Answer, Part, code
-from bot.console import Console
+from bot.ledger import DeskLedger
 from bot.room.alerts import RoomAlert
-from bot.room.inbox import Command
 from bot.room.room import Room
 from gateway.app import Desk, open_desk, run_gateway
 from gateway.config import ConfigError
 from gateway.settings import Settings
-from gateway.store import alerts, events
+from gateway.store import alerts
 from gateway.store.alerts import Alert
-from gateway.store.audit import Author
 from gateway.supervision import supervise
 
 
@@ -51,27 +50,12 @@ def build_room(desk: Desk) -> Room:
     bot = desk.settings.bot
     if bot is None:
         raise ConfigError(["bot: missing; without it there is no moderators' room to serve"])
-    console = Console(desk)
-
-    async def handle(command: Command) -> Answer:
-        return await console.type(command.text, Author(command.sender, command.event_id))
-
-    async def seen(event_id: str) -> bool:
-        now = desk.clock()
-        return not await desk.database.write(lambda c: events.take_up(c, event_id, now))
-
     return Room(
-        homeserver_url=desk.settings.homeserver.url,
-        user=bot.user,
-        password=None if bot.password is None else bot.password.get_secret_value(),
-        access_token=None if bot.access_token is None else bot.access_token.get_secret_value(),
-        device_name=bot.device_name,
+        session=session_of(desk.settings, bot),
         room=bot.room,
         power=bot.power,
         command_age=bot.command_age,
-        store_folder=desk.settings.state / "bot",
-        handle=handle,
-        seen=seen,
+        ledger=DeskLedger(desk),
         alerts=DeskAlerts(desk),
         clock=desk.clock,
     )

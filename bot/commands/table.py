@@ -37,7 +37,7 @@ class Call:
         """Ask whether to carry out `words`, which a moderator may answer also after a restart."""
         now = self.desk.clock()
         number = await self.desk.database.write(
-            lambda c: questions.ask(c, self.author.who, tuple(words), now)
+            lambda c: questions.ask(c, self.author, tuple(words), now)
         )
         yes, no = f"confirm {number}", f"cancel {number}"
         last = ("Shall I? React with ✅ or say ", code(yes), "; ❌ or ", code(no), " leaves it.")

@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from bot.account import session_of
 from bot.operator.finding import Finding
-from bot.room.room import Room
+from bot.room.inspection import inspect
 from gateway import edges
 from gateway.config import ConfigError
 from gateway.homeserver.homeserver import HomeserverError
@@ -116,7 +117,7 @@ async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> l
 async def _check_room(settings: Settings, bot: Bot) -> list[Finding]:
     try:
         async with asyncio.timeout(_ROOM_LIMIT):
-            sentences = await _room(settings, bot).check()
+            sentences = await inspect(session_of(settings, bot), bot.room, bot.power)
     except TimeoutError:
         url = settings.homeserver.url
         return [Finding(f"bot: {url} did not answer about the room within {_ROOM_LIMIT:g} s")]
@@ -126,33 +127,3 @@ async def _check_room(settings: Settings, bot: Bot) -> list[Finding]:
         is_warning = any(sign in sentence for sign in _ROOM_WARNINGS)
         found.append(Finding(text.removesuffix("."), is_warning))
     return found
-
-
-def _room(settings: Settings, bot: Bot) -> Room:
-    """The bot's room, for its check alone."""
-
-    async def never(*_: object) -> Any:
-        raise AssertionError("a check serves nobody")
-
-    return Room(
-        homeserver_url=settings.homeserver.url,
-        user=bot.user,
-        password=None if bot.password is None else bot.password.get_secret_value(),
-        access_token=None if bot.access_token is None else bot.access_token.get_secret_value(),
-        device_name=bot.device_name,
-        room=bot.room,
-        power=bot.power,
-        command_age=bot.command_age,
-        store_folder=settings.state / "bot",
-        handle=never,
-        seen=never,
-        alerts=_NoAlerts(),
-    )
-
-
-class _NoAlerts:
-    async def pending(self) -> list[Any]:
-        return []
-
-    async def shown(self, id: int, event_id: str, count: int) -> None:
-        return None

@@ -36,6 +36,22 @@ class Letter:
 
     command: Command
     thread: str | None  # the thread's first event, when it was asked in a thread
+    answers: str | None = None  # the message of ours that it answers, when it was a reaction
+
+    @property
+    def target(self) -> str:
+        """The event that our answer replies to."""
+        return self.answers or self.command.event_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A reaction to an event of the room: `key` is the emoji."""
+
+    target: str
+    key: str
+    sender: str
+    event_id: str
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -64,8 +80,27 @@ def read(source: Mapping[str, Any], user: str, names: Iterable[str] = ()) -> Let
     sender, event_id = _text(source.get("sender")), _text(source.get("event_id"))
     if text is None or not sender or not event_id or sender == user:
         return None
-    thread = _text(relation.get("event_id")) if relation.get("rel_type") == "m.thread" else ""
-    return Letter(Command(text, sender, event_id), thread or None)
+    return Letter(Command(text, sender, event_id), thread_of(source))
+
+
+def read_reaction(source: Mapping[str, Any], user: str) -> Reaction | None:
+    """Read a reaction of somebody else than `user`; None for everything else. Never raises."""
+    relation = _mapping(_mapping(source.get("content")).get("m.relates_to"))
+    if source.get("type") != "m.reaction" or relation.get("rel_type") != "m.annotation":
+        return None
+    target, key = _text(relation.get("event_id")), _text(relation.get("key"))
+    sender, event_id = _text(source.get("sender")), _text(source.get("event_id"))
+    if not (target and key and sender and event_id) or sender == user:
+        return None
+    return Reaction(target, key, sender, event_id)
+
+
+def thread_of(source: Mapping[str, Any]) -> str | None:
+    """The first event of the thread that an event stands in."""
+    relation = _mapping(_mapping(source.get("content")).get("m.relates_to"))
+    return (
+        _text(relation.get("event_id")) or None if relation.get("rel_type") == "m.thread" else None
+    )
 
 
 def addressed(body: str, formatted: str, user: str, names: Iterable[str] = ()) -> str | None:

@@ -1,18 +1,26 @@
-"""What the bot puts into its room: notices, replies, edits and reactions.
+"""What the bot puts into its room: notices, replies, files, edits and reactions.
 
 Nothing here mentions anybody. Every send carries a transaction id that stays the same when it is
-repeated, so that a lost answer of the homeserver never becomes a second message.
+repeated, so that a lost answer of the homeserver never becomes a second message. That of an answer
+follows from its command, and so outlives a crash.
 """
 
 import asyncio
+import hashlib
 import secrets
+from collections.abc import Iterable
 from typing import Any
 
-from bot.answers import Answer
-from bot.room.inbox import Letter
-from bot.room.session import PATIENCE, Session
+import structlog
 
-HOURGLASS, TICK, CROSS = "⏳", "✅", "❌"
+from bot.answers import Answer, Attachment
+from bot.room.attachments import upload
+from bot.room.inbox import Letter, thread_of
+from bot.room.session import PATIENCE, Refused, Session, Unanswered
+
+_log = structlog.get_logger(__name__)
+
+HOURGLASS, TICK, CROSS, ASKING = "⏳", "✅", "❌", "❓"
 _REACTION_PATIENCE = 15.0  # seconds; a reaction is a courtesy, the answer says it in words
 
 
@@ -33,11 +41,16 @@ def _edit(event_id: str, plain: str, html: str) -> dict[str, Any]:
     }
 
 
-def _reply(letter: Letter, answer: Answer) -> dict[str, Any]:
-    relation: dict[str, Any] = {"m.in_reply_to": {"event_id": letter.command.event_id}}
-    if letter.thread:
-        relation |= {"rel_type": "m.thread", "event_id": letter.thread, "is_falling_back": False}
-    return _notice(answer.plain(), answer.html()) | {"m.relates_to": relation}
+def _relation(target: str, thread: str | None) -> dict[str, Any]:
+    relation: dict[str, Any] = {"m.in_reply_to": {"event_id": target}}
+    if thread:
+        relation |= {"rel_type": "m.thread", "event_id": thread, "is_falling_back": False}
+    return {"m.relates_to": relation}
+
+
+def _once(what: str, event_id: str) -> str:
+    """A transaction id for what we say about an event: the same in the next run."""
+    return f"porter-{hashlib.sha256(f'{what} {event_id}'.encode()).hexdigest()[:32]}"
 
 
 class Replies:
@@ -49,24 +62,57 @@ class Replies:
         # nio shares a room's key once; a second send at that moment would fail.
         self._turn = asyncio.Lock()
 
-    async def answer(self, letter: Letter, answer: Answer) -> None:
-        """Reply to a command, in its thread. Raises Unanswered, Refused or RoomError."""
-        await self._send("m.room.message", _reply(letter, answer))
+    async def answer(self, letter: Letter, answer: Answer, what: str = "answer") -> str:
+        """Reply to a command, in its thread, once; returns the reply's event id.
 
-    async def notice(self, plain: str, html: str, once: str | None = None) -> str:
-        """Post a notice; returns its event id. The same `once` posts it once."""
-        return await self._send("m.room.message", _notice(plain, html), once=once)
+        Raises Unanswered, Refused or RoomError.
+        """
+        content = _notice(answer.plain(), answer.html()) | _relation(letter.target, letter.thread)
+        return await self._send(
+            "m.room.message", content, once=_once(what, letter.command.event_id)
+        )
+
+    async def attach(self, letter: Letter, attachment: Attachment, number: int) -> None:
+        """Send a file that goes with an answer, encrypted in an encrypted room."""
+        room = self._session.client.rooms.get(self._room_id)
+        content = await upload(self._session, attachment, room is not None and room.encrypted)
+        once = _once(f"attachment {number}", letter.command.event_id)
+        content |= _relation(letter.target, letter.thread)
+        await self._send("m.room.message", content, once=once)
+
+    async def notice(
+        self, plain: str, html: str, once: str | None = None, thread: str | None = None
+    ) -> str:
+        """Post a notice, in the thread of an event if told; returns its event id.
+
+        The same `once` posts it once.
+        """
+        content = _notice(plain, html)
+        if thread:
+            content |= _relation(thread, thread)
+        return await self._send("m.room.message", content, once=once)
 
     async def edit(self, event_id: str, plain: str, html: str) -> None:
         """Replace what a notice says."""
         await self._send("m.room.message", _edit(event_id, plain, html))
 
-    async def react(self, event_id: str, key: str) -> str:
-        """React to an event; returns the reaction's event id."""
+    async def react(self, event_id: str, key: str, *, of: str | None = None) -> str:
+        """React to an event, because of the event `of`; returns the reaction's event id."""
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         return await self._send(
-            "m.reaction", {"m.relates_to": relation}, patience=_REACTION_PATIENCE
+            "m.reaction",
+            {"m.relates_to": relation},
+            once=_once(f"reaction {key} {event_id}", of or event_id),
+            patience=_REACTION_PATIENCE,
         )
+
+    async def offer(self, event_id: str, keys: Iterable[str]) -> None:
+        """Put reactions under a message of ours, so that a click is enough to choose one."""
+        for key in keys:
+            try:
+                await self.react(event_id, key)
+            except (Unanswered, Refused) as error:
+                _log.info("reaction_lost", event_id=event_id, reason=str(error))
 
     async def take_back(self, event_id: str) -> None:
         """Remove something of our own, a reaction for instance."""
@@ -77,6 +123,18 @@ class Replies:
             tx_id=secrets.token_hex(8),
             patience=_REACTION_PATIENCE,
         )
+
+    async def thread_of(self, event_id: str) -> str | None:
+        """The first event of the thread that an event of the room stands in.
+
+        Raises Unanswered or RoomError.
+        """
+        client = self._session.client
+        try:
+            found = await self._session.ask(client.room_get_event, self._room_id, event_id)
+        except Refused:
+            return None
+        return thread_of(found.event.source)
 
     async def _send(
         self,

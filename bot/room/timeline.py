@@ -77,9 +77,11 @@ class Timeline:
         self._filter = only(room_id)
         self._since: str | None = since if isinstance(since, str) else None
         self._next: str | None = None
+        self._kept = self._since  # as it stands on the disk
         self._whole = True  # whether the library still has to learn the room's members
         self._left = False
         self._held: dict[str, tuple[Any, float]] = {}
+        self._released: set[str] = set()  # held until their handling is done
         self._stumbles = 0
 
     @property
@@ -109,11 +111,18 @@ class Timeline:
         return self._sort(events[entries[-1] :] if entries else events)
 
     def commit(self) -> None:
-        """Keep the position: what was read has been handled. Raises OSError."""
-        if self._next is not None and self._next != self._since:
+        """Keep the position: what was read has been handled. Raises OSError.
+
+        On the disk it stays before an event that waits for its key: a crash must not lose it.
+        """
+        for event_id in self._released:
+            del self._held[event_id]
+        self._released.clear()
+        if self._next is not None and not self._held and self._next != self._kept:
             self._journal.save(
                 {"user": self._session.user, "room": self._room_id, "since": self._next}
             )
+            self._kept = self._next
         self._since = self._next
 
     async def _sync(self) -> Any:
@@ -209,7 +218,7 @@ class Timeline:
                 lost.append(event)
             else:
                 readable.append(event)
-            del self._held[event_id]
+            self._released.add(event_id)
         for event in events:
             if not isinstance(event, MegolmEvent):
                 readable.append(event)

@@ -1,4 +1,4 @@
-"""Events: Matrix event ids of commands that were taken up, so that none runs twice."""
+"""Events: Matrix event ids of commands, from when they are taken up until they are answered."""
 
 from datetime import datetime
 
@@ -8,7 +8,18 @@ from sqlalchemy.dialects.sqlite import insert
 from gateway.store.schema import events
 
 
-def take_up(connection: Connection, event_id: str, now: datetime) -> bool:
-    """Remember an event; False when it was taken up before."""
-    added = insert(events).values(event_id=event_id, at=now).on_conflict_do_nothing()
-    return connection.execute(added).rowcount == 1
+def begin(connection: Connection, event_id: str, now: datetime) -> int | None:
+    """Take an event up; how often that was done by now, or None when it is answered already."""
+    added = insert(events).values(event_id=event_id, at=now, times=1)
+    again = added.on_conflict_do_update(
+        index_elements=["event_id"],
+        set_={"times": events.c.times + 1},
+        where=events.c.answered_at.is_(None),
+    )
+    found = connection.execute(again.returning(events.c.times)).scalar()
+    return None if found is None else int(found)
+
+
+def answered(connection: Connection, event_id: str, now: datetime) -> None:
+    """Remember that an event has its answer."""
+    connection.execute(events.update().where(events.c.event_id == event_id).values(answered_at=now))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, or_, select
 
+from gateway.store.audit import Author
 from gateway.store.schema import questions
 
 LIFE = timedelta(days=1)  # what was asked longer ago is not carried out any more
@@ -21,9 +22,22 @@ class Question:
     words: tuple[str, ...]
 
 
-def ask(connection: Connection, who: str, words: tuple[str, ...], now: datetime) -> int:
-    """Keep a command until somebody answers; returns the question's number."""
-    values = {"at": now, "who": who, "words": json.dumps(words)}
+def ask(connection: Connection, author: Author, words: tuple[str, ...], now: datetime) -> int:
+    """Keep a command until somebody answers; returns the question's number.
+
+    The same event asks the same question once, also when a crash repeats it.
+    """
+    values = {
+        "at": now,
+        "who": author.who,
+        "words": json.dumps(words),
+        "event_id": author.event_id,
+    }
+    if author.event_id is not None:
+        same = (questions.c.event_id == author.event_id, questions.c.words == values["words"])
+        known = connection.execute(select(questions.c.id).where(*same)).scalar()
+        if known is not None:
+            return int(known)
     added = questions.insert().values(values).returning(questions.c.id)
     return int(connection.execute(added).scalar_one())
 

@@ -129,8 +129,10 @@ questions = Table(  # commands that wait for a moderator's yes
     Column("at", UtcDateTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("words", Text, nullable=False),  # JSON list: the command to carry out
+    Column("event_id", Text),  # the Matrix event of the command that asked
     Column("settled_at", UtcDateTime),
     Column("settled_by", Text),  # the Matrix event, or who, that answered
+    Index("questions_by_event", "event_id"),
 )
 
 offers = Table(  # which reaction to one of our messages stands for which command
@@ -206,9 +208,11 @@ leases = Table(
     Column("until", UtcDateTime, nullable=False),
 )
 
-events = Table(  # commands and reactions that were answered, by Matrix event id
+events = Table(  # commands out of the room, by Matrix event id
     "events",
     metadata,
     Column("event_id", Text, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
+    Column("times", Integer, nullable=False, default=1),  # how often it was taken up
+    Column("answered_at", UtcDateTime),
 )

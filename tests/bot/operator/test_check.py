@@ -344,7 +344,7 @@ async def test_a_room_that_never_answers_is_told_in_time(
     async def never(*_: object) -> None:
         await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr("bot.room.room.Room._find", never)
+    monkeypatch.setattr("bot.room.inspection.find", never)
     monkeypatch.setattr("bot.operator.surroundings._ROOM_LIMIT", 1.0)
     (said,) = texts(await check(write(bot=bot | {"room": "!x:y"})))
     assert "did not answer about the room within 1 s" in said

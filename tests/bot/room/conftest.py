@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from bot.demo.synapse import Synapse
 from bot.room.alerts import RoomAlert
 from bot.room.inbox import Command
 from bot.room.room import Room
+from bot.room.session import Session
 
 
 class Person:
@@ -71,12 +72,22 @@ class Person:
 
         return [each for each in self.contents() if target(each) == event_id]
 
+    async def react(self, room: str, event_id: str, key: str) -> str:
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        sent = await self.client.room_send(room, "m.reaction", {"m.relates_to": relation})
+        return str(sent.event_id)
+
     def reactions_to(self, event_id: str) -> list[str]:
         relations = [each.get("m.relates_to", {}) for each in self.contents("m.reaction")]
         return [each["key"] for each in relations if each.get("event_id") == event_id]
 
     async def answer_to(self, event_id: str) -> dict[str, Any]:
         return (await self.until(lambda: self.answers_to(event_id)))[0]
+
+    async def event_answering(self, event_id: str) -> str:
+        """The id of the answer to an event."""
+        answer = await self.answer_to(event_id)
+        return next(id for id, e in self.events.items() if e.source["content"] is answer)
 
     async def ask(self, room: str, body: str, **more: Any) -> dict[str, Any]:
         """Say something and wait for the answer to it."""
@@ -88,21 +99,44 @@ class Book:
 
     def __init__(self) -> None:
         self.commands: list[Command] = []
-        self.known: set[str] = set()
+        self.held: list[Command] = []
+        self.begun: dict[str, int] = {}
+        self.known: set[str] = set()  # what was answered
+        self.offers: dict[str, dict[str, str]] = {}
         self.alerts: list[RoomAlert] = []
         self.act: Callable[[Command], Awaitable[Answer]] = self.echo
 
     async def echo(self, command: Command) -> Answer:
         return Answer((("Heard ", code(command.text)),))
 
-    async def handle(self, command: Command) -> Answer:
+    async def begin(self, event_id: str) -> int | None:
+        if event_id in self.known:
+            return None
+        self.begun[event_id] = self.begun.get(event_id, 0) + 1
+        return self.begun[event_id]
+
+    async def carry_out(self, command: Command, time: int) -> Answer:
         self.commands.append(command)
         return await self.act(command)
 
-    async def seen(self, event_id: str) -> bool:
-        there = event_id in self.known
+    async def hold(self, command: Command) -> Answer:
+        self.held.append(command)
+        return Answer(("Too late.",), ok=False, asks=True, offers=(("✅", "confirm 1"),))
+
+    async def answered(self, event_id: str) -> None:
         self.known.add(event_id)
-        return there
+
+    async def rest(self) -> None:
+        """Wait until whatever was begun is remembered as answered."""
+        async with asyncio.timeout(10):
+            while not self.begun.keys() <= self.known:
+                await asyncio.sleep(0.01)
+
+    async def offer(self, event_id: str, offers: Sequence[tuple[str, str]]) -> None:
+        self.offers[event_id] = dict(offers)
+
+    async def offered(self, event_id: str, key: str) -> str | None:
+        return self.offers.get(event_id, {}).get(key.removesuffix("\ufe0f"))
 
     async def pending(self) -> list[RoomAlert]:
         return list(self.alerts)
@@ -149,19 +183,26 @@ class House:
         await self.synapse.register_user(name, "bot-pass-word")
         return f"@{name}:porter.localhost"
 
-    def room(self, user: str, room: str, book: Book, **more: Any) -> Room:
+    def session(self, user: str, **more: Any) -> Session:
         given: dict[str, Any] = {
             "homeserver_url": self.synapse.url,
             "user": user,
             "password": "bot-pass-word",
             "access_token": None,
             "device_name": "Porter",
+            "folder": self.folder / "bot",
+        }
+        return Session(**(given | more))
+
+    def room(
+        self, user: str, room: str, book: Book, session: Session | None = None, **more: Any
+    ) -> Room:
+        given: dict[str, Any] = {
+            "session": session or self.session(user),
             "room": room,
             "power": 50,
             "command_age": timedelta(hours=1),
-            "store_folder": self.folder / "bot",
-            "handle": book.handle,
-            "seen": book.seen,
+            "ledger": book,
             "alerts": book,
         }
         return Room(**(given | more))

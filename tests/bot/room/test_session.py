@@ -12,23 +12,11 @@ from bot.demo.ports import free_port
 from bot.room.session import RoomError, Session, Unanswered
 
 
-def session(house: Any, user: str, **more: Any) -> Session:
-    given: dict[str, Any] = {
-        "homeserver_url": house.synapse.url,
-        "user": user,
-        "password": "bot-pass-word",
-        "access_token": None,
-        "device_name": "Porter",
-        "folder": house.folder / "bot",
-    }
-    return Session(**(given | more))
-
-
 async def test_the_next_run_is_the_same_device(house: Any) -> None:
     user = await house.bot_user()
     devices = []
     for password in ("bot-pass-word", "no longer needed"):
-        bot = session(house, user, password=password)
+        bot = house.session(user, password=password)
         await bot.open()
         devices.append(bot.client.device_id)
         await bot.close()
@@ -41,7 +29,7 @@ async def test_the_next_run_is_the_same_device(house: Any) -> None:
 
 async def test_a_second_process_is_refused(house: Any) -> None:
     user = await house.bot_user()
-    first, second = session(house, user), session(house, user)
+    first, second = house.session(user), house.session(user)
     await first.open()
     try:
         with pytest.raises(RoomError, match="Another process uses"):
@@ -54,11 +42,11 @@ async def test_a_second_process_is_refused(house: Any) -> None:
 async def test_an_access_token_serves_as_well(house: Any) -> None:
     user = await house.bot_user()
     token = await house.synapse.register_user(user[1:].partition(":")[0], "bot-pass-word")
-    bot = session(house, user, password=None, access_token=token)
+    bot = house.session(user, password=None, access_token=token)
     await bot.open()
     assert bot.client.access_token == token and bot.client.device_id
     await bot.close()
-    stranger = session(house, "@other:porter.localhost", password=None, access_token=token)
+    stranger = house.session("@other:porter.localhost", password=None, access_token=token)
     with pytest.raises(RoomError, match="the log-in is @porter"):
         await stranger.open()
     await stranger.close()
@@ -75,7 +63,7 @@ async def test_an_access_token_serves_as_well(house: Any) -> None:
 async def test_a_refused_log_in_is_one_sentence(
     house: Any, wrong: dict[str, Any], sentence: str
 ) -> None:
-    bot = session(house, await house.bot_user(), **wrong)
+    bot = house.session(await house.bot_user(), **wrong)
     with pytest.raises(RoomError, match=sentence):
         await bot.open()
     await bot.close()
@@ -96,6 +84,7 @@ async def test_a_revoked_log_in_ends_the_run_and_a_restart_mends_it(house: Any, 
     room = await mod.open_room(user, encrypted=True)
     running = await house.start(house.room(user, room, book))
     await mod.ask(room, "!porter first")
+    await book.rest()
     await revoke(house)
     with pytest.raises(RoomError, match="no longer accepts the log-in"):
         await asyncio.wait_for(running, 10)
@@ -140,7 +129,7 @@ GOOD = (200, {"user_id": "@porter:x", "device_id": "D"})
 
 async def test_a_busy_or_broken_homeserver_is_asked_again(house: Any) -> None:
     async with Flaky(BUSY, (502, "<html>gateway</html>"), (200, "not JSON"), GOOD) as server:
-        bot = session(house, "@porter:x", homeserver_url=server.url, access_token="t")
+        bot = house.session("@porter:x", homeserver_url=server.url, access_token="t")
         await bot.open()
         assert server.asked == 4
         await bot.close()
@@ -149,7 +138,7 @@ async def test_a_busy_or_broken_homeserver_is_asked_again(house: Any) -> None:
 async def test_patience_ends(house: Any) -> None:
     endless = (429, {"errcode": "M_LIMIT_EXCEEDED", "error": "x", "retry_after_ms": 3_600_000})
     async with Flaky(endless) as server:
-        bot = session(house, "@porter:x", homeserver_url=server.url, access_token="t")
+        bot = house.session("@porter:x", homeserver_url=server.url, access_token="t")
         with pytest.raises(Unanswered, match="asks for fewer requests"):
             await asyncio.wait_for(bot.open(), 5)
         assert server.asked == 1
@@ -161,7 +150,7 @@ async def test_a_homeserver_that_is_away_is_waited_for_and_said_once(
 ) -> None:
     monkeypatch.setattr("bot.room.room._FIRST_PAUSE", 0.05)
     url = f"http://127.0.0.1:{free_port()}"
-    bot = house.room("@porter:x", "!r", book, homeserver_url=url)
+    bot = house.room("@porter:x", "!r", book, house.session("@porter:x", homeserver_url=url))
     monkeypatch.setattr(Session.ask, "__kwdefaults__", {"patience": 0.0})
     running = await house.start(bot, wait=False)
     await asyncio.sleep(0.6)

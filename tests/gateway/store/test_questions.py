@@ -3,13 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.store import offers, questions
+from gateway.store.audit import Author
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 WORDS = ("ban", "10.0.0.0/8", "--yes")
 
 
 async def test_a_question_is_settled_once(database):
-    number = await database.write(lambda c: questions.ask(c, "@a:x", WORDS, NOW))
+    number = await database.write(lambda c: questions.ask(c, Author("@a:x"), WORDS, NOW))
 
     def settle(by, at=NOW):
         return lambda c: questions.settle(c, number, by, at)
@@ -36,3 +37,11 @@ async def test_a_reaction_stands_for_its_command(database):
     later = NOW + timedelta(hours=1)
     await database.write(lambda c: offers.keep(c, "$m", [], later))
     assert await database.read(command("$m", "✅")) is None
+
+
+async def test_an_event_that_is_handed_in_again_asks_nothing_new(database):
+    author = Author("@a:x", "$asked")
+    number = await database.write(lambda c: questions.ask(c, author, WORDS, NOW))
+    assert await database.write(lambda c: questions.ask(c, author, WORDS, NOW)) == number
+    other = Author("@a:x", "$other")
+    assert await database.write(lambda c: questions.ask(c, other, WORDS, NOW)) != number

@@ -62,9 +62,14 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("who", sa.Text, nullable=False),
         sa.Column("words", sa.Text, nullable=False),
+        sa.Column("event_id", sa.Text),
         sa.Column("settled_at", sa.DateTime),
         sa.Column("settled_by", sa.Text),
     )
+    op.create_index("questions_by_event", "questions", ["event_id"])
+    op.add_column("events", sa.Column("times", sa.Integer, nullable=False, server_default="1"))
+    op.add_column("events", sa.Column("answered_at", sa.DateTime))
+    op.execute("UPDATE events SET answered_at = at")
     op.create_table(
         "offers",
         sa.Column("event_id", sa.Text, primary_key=True),
