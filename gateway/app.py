@@ -15,7 +15,8 @@ from gateway.accounts import AccountWatcher
 from gateway.clock import Clock, utc_now
 from gateway.config import ConfigError
 from gateway.courier import Courier
-from gateway.edges import make_composer, make_mailer, make_token_source
+from gateway.edges import make_composer, make_mailer, make_token_source, make_whereabouts
+from gateway.foresight import Foresight
 from gateway.homeserver.names import Names
 from gateway.hours import Hours
 from gateway.mail.compose import Composer
@@ -51,6 +52,7 @@ class Desk:
     bans: BanFiles
     hours: Hours
     moderation: Moderation
+    foresight: Foresight
     undoing: Undoing
     notebook: Notebook
     names: Names
@@ -203,6 +205,12 @@ def _bind(
         clock=clock,
     )
     moderation = Moderation(database, bans, clock)
+    foresight = Foresight(
+        settings=settings,
+        database=database,
+        whereabouts=make_whereabouts(settings, session),
+        clock=clock,
+    )
     undoing = Undoing(database=database, bans=bans, moderation=moderation, hours=hours, clock=clock)
     return Desk(
         settings,
@@ -210,6 +218,7 @@ def _bind(
         bans,
         hours,
         moderation,
+        foresight,
         undoing,
         Notebook(database, bans, clock),
         names,

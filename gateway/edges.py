@@ -8,6 +8,7 @@ from gateway.config import ConfigError
 from gateway.homeserver.homeserver import TokenSource
 from gateway.homeserver.synapse import SynapseTokens
 from gateway.homeserver.token_file import TokenFile
+from gateway.homeserver.whereabouts import Whereabouts
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.settings import Settings
@@ -22,6 +23,14 @@ def make_token_source(settings: Settings, session: aiohttp.ClientSession) -> Tok
     assert homeserver.admin_token is not None
     secret = homeserver.admin_token.get_secret_value()
     return SynapseTokens(session, homeserver.url, secret, homeserver.timeout)
+
+
+def make_whereabouts(settings: Settings, session: aiohttp.ClientSession) -> Whereabouts:
+    """Whom and what the network can be asked for before a ban."""
+    token = settings.homeserver.admin_token
+    is_synapse = settings.homeserver.kind == "synapse" and token is not None
+    secret = token.get_secret_value() if is_synapse and token is not None else None
+    return Whereabouts(session, settings.homeserver.url, secret)
 
 
 def make_mailer(settings: Settings) -> Mailer:

@@ -39,6 +39,13 @@ def _limit(value: object) -> Limit:
     return parse_limit(value)
 
 
+def _share(value: object) -> float:
+    number = value.removesuffix("%").strip() if isinstance(value, str) else ""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", number) or float(number) > 100:
+        raise ValueError("must be a share from 0% to 100%, such as 5%")
+    return float(number) / 100
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     if not isinstance(value, str):
         raise ValueError("must be an address or network in quotes, such as '10.0.0.0/8'")
@@ -65,6 +72,7 @@ def _cron(value: object) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 LimitText = Annotated[Limit, BeforeValidator(_limit)]
+Share = Annotated[float, BeforeValidator(_share)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Cron = Annotated[str, BeforeValidator(_cron)]
@@ -196,6 +204,12 @@ class Alerts(_Section):
     burst: LimitText = Limit(10, timedelta(minutes=10))
 
 
+class Moderation(_Section):
+    """When a ban is asked for again: from which share of past good registrations that it hits."""
+
+    ask_share: Share = 0.05
+
+
 class Settings(_Section):
     """The whole configuration."""
 
@@ -210,6 +224,7 @@ class Settings(_Section):
     mail: Mail = Mail()
     bot: Bot | None = None
     alerts: Alerts = Alerts()
+    moderation: Moderation = Moderation()
 
     @model_validator(mode="after")
     def _possible(self) -> "Settings":

@@ -43,6 +43,7 @@ FLOORS = (
         "gateway/shared_token.py",
         "gateway/courier.py",
         "gateway/accounts.py",
+        "gateway/foresight.py",
         "gateway/moderation.py",
         "gateway/notebook.py",
         "gateway/undoing.py",

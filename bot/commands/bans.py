@@ -1,5 +1,6 @@
 """Bans: set them, and lift them."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import click
@@ -7,8 +8,13 @@ import click
 from bot.answers import Answer, Line, Part, code
 from bot.commands.ban_values import MOMENT, neighbours, read_values, rolled_up
 from bot.commands.table import SPAN, Call, Listing, table, when
-from gateway.rules.bans import Ban
+from gateway.foresight import Prospect
+from gateway.rules.bans import Ban, Kind
+from gateway.rules.durations import format_duration
+from gateway.store.precedents import Precedent
 
+_MOST_REJECTED = 500  # requests that one answer offers to reject
+_MOST_NUMBERS = 20  # of them shown
 _VALUES = "[ip|email|name] VALUE..."
 
 
@@ -51,6 +57,7 @@ class _ValuesFirst(Listing):
 @click.option("--review", is_flag=True, help="ask for a look at what it hits, refuse nothing")
 @click.option("--network", is_flag=True, help="the /24 or /64 around each single IP address")
 @click.option("--dry-run", is_flag=True, help="only say what would be done")
+@click.option("--yes", is_flag=True, help="do not ask, whomever it hits")
 @click.pass_obj
 async def ban(
     call: Call,
@@ -61,6 +68,7 @@ async def ban(
     review: bool,
     network: bool,
     dry_run: bool,
+    yes: bool,
 ) -> Answer:
     """Ban addresses, networks, e-mail addresses or name patterns.
 
@@ -79,19 +87,83 @@ async def ban(
     drafted = call.desk.moderation.draft(
         call.author, wanted, until=until, reason=reason, review=review
     )
+    new = [each for each in drafted if not call.desk.bans.book.covers(each)]
+    prospect = await call.desk.foresight.look(call.author, new)
     if dry_run:
-        new = [each for each in drafted if not call.desk.bans.book.covers(each)]
-        verb = "Would ban "
-    else:
-        new = await call.desk.moderation.ban(call.author, drafted)
-        verb = "Banned "
+        lines = _listed("Would ban ", new, len(drafted))
+        waiting = await call.desk.foresight.waiting(_refusing(new))
+        lines += [*_doubts(prospect), *_hits(prospect), *_waiting(waiting)]
+        return Answer((*lines, *_advice(near, network)))
+    if prospect.concerns and not yes:
+        lines = [(f"{'This' if len(new) == 1 else 'These'} would hit:"), *_doubts(prospect)]
+        return await call.ask(lines, _again(values[0], drafted, span, reason))
+    done = await call.desk.moderation.ban(call.author, drafted)
+    lines = [*_listed("Banned ", done, len(drafted)), *_advice(near, network)]
+    return await _with_offer(call, lines, await call.desk.foresight.waiting(_refusing(done)))
+
+
+def _refusing(bans: Sequence[Ban]) -> list[Ban]:
+    return [each for each in bans if not each.review]
+
+
+async def _with_offer(call: Call, lines: list[Line], waiting: Sequence[Precedent]) -> Answer:
+    """The answer to a ban, with the offer to reject what it hits of the open requests."""
+    if not waiting or "reject" not in table.commands:
+        return Answer((*lines, *_waiting(waiting)))
+    numbers = [str(each.id) for each in waiting[:_MOST_REJECTED]]
+    asked = await call.ask(_waiting(waiting), ["reject", *numbers, "banned"])
+    return Answer((*lines, *asked.lines), offers=asked.offers)
+
+
+def _waiting(waiting: Sequence[Precedent]) -> list[Line]:
+    """How many open requests a ban hits, and the numbers of the first."""
+    if not waiting:
+        return []
+    count = f"{len(waiting)} open {'request is' if len(waiting) == 1 else 'requests are'} hit"
+    numbers = ", ".join(str(each.id) for each in waiting[:_MOST_NUMBERS])
+    more = " …" if waiting[_MOST_NUMBERS:] else ""
+    return [(f"{count}: ", code("reject"), f" {numbers}{more}")]
+
+
+def _listed(verb: str, new: Sequence[Ban], wanted: int) -> list[Line]:
     lines: list[Line] = [(verb, *told_of(each)) for each in new]
-    if len(new) < len(drafted):
-        lines.append(f"{len(drafted) - len(new)} banned already, for as long or longer.")
-    if near and not network:
-        parts = [part for each in near for part in (", ", code(each))][1:]
-        lines.append(("Several of these are neighbours: ", code("--network"), " bans ", *parts))
-    return Answer(tuple(lines))
+    if len(new) < wanted:
+        lines.append(f"{wanted - len(new)} banned already, for as long or longer.")
+    return lines
+
+
+def _doubts(prospect: Prospect) -> list[Line]:
+    return [
+        (f"{each.words[:1].upper()}{each.words[1:]}", code(each.value))
+        for each in prospect.concerns
+    ]
+
+
+def _hits(prospect: Prospect) -> list[Line]:
+    looked_at = f"of the last {prospect.looked_at} who registered well within 90 days"
+    return [f"It would hit {prospect.good} {looked_at}."]
+
+
+def _advice(near: Sequence[str], network: bool) -> list[Line]:
+    if not near or network:
+        return []
+    parts = [part for each in near for part in (", ", code(each))][1:]
+    return [("Several of these are neighbours: ", code("--network"), " bans ", *parts)]
+
+
+def _again(first: str, bans: Sequence[Ban], span: timedelta | None, reason: str) -> list[str]:
+    """The command that bans these without a question."""
+    words = ["ban", "--yes"]
+    if span is not None:
+        words += ["--for", format_duration(span)]
+    elif bans[0].until is not None:
+        words += ["--until", bans[0].until.isoformat()]
+    if reason:
+        words.append(f"--reason={reason}")
+    if bans[0].review:
+        words.append("--review")
+    kind = [first] if first.lower() in set(Kind) else []
+    return [*words, "--", *kind, *(each.value for each in bans)]
 
 
 def _end(now: datetime, span: timedelta | None, until: datetime | None) -> datetime | None:
