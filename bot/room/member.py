@@ -26,7 +26,7 @@ class Member:
             folder=folder,
         )
         self._room_id = ""
-        self._answers: dict[str, str] = {}
+        self._answers: dict[str, list[str]] = {}
         self._notices: dict[str, str] = {}
         self._news = asyncio.Condition()
         self._listening: asyncio.Task[None] | None = None
@@ -63,6 +63,10 @@ class Member:
 
     async def ask(self, text: str) -> str:
         """Say something and wait for the reply to it; returns its words. Raises TimeoutError."""
+        return (await self.answers_to(await self.say(text)))[0]
+
+    async def say(self, text: str) -> str:
+        """Say something; returns its event id."""
         sent = await self._session.ask(
             self._session.client.room_send,
             self._room_id,
@@ -70,7 +74,10 @@ class Member:
             {"msgtype": "m.text", "body": text},
             ignore_unverified_devices=True,
         )
-        event_id = str(sent.event_id)
+        return str(sent.event_id)
+
+    async def answers_to(self, event_id: str) -> list[str]:
+        """Wait for a reply to an event; returns the words of every one. Raises TimeoutError."""
         await self._until(lambda: event_id in self._answers)
         return self._answers[event_id]
 
@@ -112,7 +119,7 @@ class Member:
         relation = content.get("m.relates_to", {})
         asked = relation.get("m.in_reply_to", {}).get("event_id")
         if asked:
-            self._answers[asked] = str(content.get("body", ""))
+            self._answers.setdefault(asked, []).append(str(content.get("body", "")))
         elif relation.get("rel_type") == "m.replace":
             new = content.get("m.new_content", {})
             self._notices[relation["event_id"]] = str(new.get("body", ""))

@@ -19,6 +19,7 @@ from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -31,6 +32,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 from bot.demo.applicant import token_in
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
+from bot.room.member import Member
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 30.0  # seconds that any one thing may take on a slow machine
@@ -273,14 +275,21 @@ class House:
         return self.folder / "state" / "porter.db"
 
     async def start(
-        self, *words: str, config: dict[str, Any] | None = None, ahead: float | None = None
+        self,
+        *words: str,
+        config: dict[str, Any] | None = None,
+        ahead: float | None = None,
+        first: str = "",
     ) -> Porter:
-        """`porter WORDS` as a process; its clock is `ahead` by so many seconds."""
+        """`porter WORDS` as a process; its clock is `ahead` by so many seconds.
+
+        `first` is Python to run in it before everything else.
+        """
         number = next(self._numbers)
         file = self.folder / f"config-{number}.yaml"
         file.write_text(yaml.safe_dump(merge(self.config, config or {})))
         log = self.folder / f"log-{number}"
-        shift = [PORTER] if ahead is None else [PORTER_AHEAD, str(ahead)]
+        shift = [first + PORTER] if ahead is None else [first + PORTER_AHEAD, str(ahead)]
         with log.open("wb") as stream:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-c", *shift, "--config", str(file), *words),
@@ -496,3 +505,32 @@ def someone() -> Callable[[], str]:
 def listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+async def cable(synapse: Synapse) -> AsyncIterator[Cable]:
+    """The homeserver at the end of a cable that is not plugged in yet."""
+    cable = Cable(urlsplit(synapse.url).port or 0)
+    yield cable
+    await cable.cut()
+
+
+@pytest.fixture
+async def moderator(synapse: Synapse, tmp_path: Path) -> AsyncIterator[Member]:
+    """A moderator with a client of his own."""
+    name = f"mod-{secrets.token_hex(4)}"
+    await synapse.register_user(name, "pass-word-1")
+    user = f"@{name}:{synapse.server_name}"
+    member = Member(synapse.url, user, "pass-word-1", tmp_path / name)
+    yield member
+    await member.close()
+
+
+async def moderated(open_house: OpenHouse, synapse: Synapse, moderator: Member) -> House:
+    """A desk with a bot's account, and an encrypted room to which it is invited."""
+    mark = secrets.token_hex(4)
+    bot, room = f"@porter-{mark}:{synapse.server_name}", f"desk-{mark}"
+    await synapse.register_user(f"porter-{mark}", BOT_PASSWORD)
+    await moderator.open(room, invite=bot)
+    room = f"#{room}:{synapse.server_name}"
+    return await open_house(bot={"user": bot, "password_file": "secrets/bot", "room": room})

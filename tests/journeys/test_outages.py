@@ -3,54 +3,21 @@
 import asyncio
 import fcntl
 import os
-import secrets
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 import pytest
 
 from bot.demo.synapse import Synapse
 from bot.room.member import Member
 from tests.journeys.conftest import (
-    BOT_PASSWORD,
     Cable,
-    House,
     OpenHouse,
     Post,
+    moderated,
     text_of,
     token_of,
     until,
 )
-
-
-@pytest.fixture
-async def cable(synapse: Synapse) -> AsyncIterator[Cable]:
-    """The homeserver at the end of a cable that is not plugged in yet."""
-    cable = Cable(urlsplit(synapse.url).port or 0)
-    yield cable
-    await cable.cut()
-
-
-@pytest.fixture
-async def moderator(synapse: Synapse, tmp_path: Path) -> AsyncIterator[Member]:
-    """A moderator with a client of his own."""
-    name = f"mod-{secrets.token_hex(4)}"
-    await synapse.register_user(name, "pass-word-1")
-    user = f"@{name}:{synapse.server_name}"
-    member = Member(synapse.url, user, "pass-word-1", tmp_path / name)
-    yield member
-    await member.close()
-
-
-async def moderated(open_house: OpenHouse, synapse: Synapse, moderator: Member) -> House:
-    """A desk with a bot's account, and an encrypted room to which it is invited."""
-    mark = secrets.token_hex(4)
-    bot, room = f"@porter-{mark}:{synapse.server_name}", f"desk-{mark}"
-    await synapse.register_user(f"porter-{mark}", BOT_PASSWORD)
-    await moderator.open(room, invite=bot)
-    room = f"#{room}:{synapse.server_name}"
-    return await open_house(bot={"user": bot, "password_file": "secrets/bot", "room": room})
 
 
 async def test_the_homeserver_is_away(
