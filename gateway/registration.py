@@ -15,7 +15,7 @@ from gateway.rules.abuse import Bursts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
 from gateway.settings import Settings
-from gateway.store import alerts, audit, lookback, outbox, registrations
+from gateway.store import alerts, audit, hits, lookback, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
@@ -119,6 +119,7 @@ class Registrar:
             cooldown=self._rules.email_cooldown,
             one_account_per_address=not self._rules.multiple_users_per_email,
         )
+        hits.count(connection, screened.met, now)
         refusals = [*screened.refusals]
         opening = self._hours.standing(connection, now)
         if not opening.is_open and all(each.code != Code.CLOSED for each in refusals):

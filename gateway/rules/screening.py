@@ -76,11 +76,12 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """An application as far as it could be read, and what speaks against it."""
+    """An application as far as it could be read, what speaks against it, and the bans it met."""
 
     name: str | None
     address: EmailAddress | None
     refusals: tuple[Refusal, ...]
+    met: tuple[tuple[Kind, str], ...] = ()
 
 
 def screen(
@@ -100,20 +101,26 @@ def screen(
         address = parse_address(application.email)
     except ValueError as error:
         refusals.append(Refusal(Code.EMAIL_MALFORMED, str(error), str(error)))
-    refusals += banned(book, application.ip, address, name, now)
-    return Screened(name, address, tuple(refusals))
+    found = hits(book, application.ip, address, name, now)
+    refusals += _refusing(book, found)
+    met = [(kind, value) for kind, values in found.items() for value in values]
+    return Screened(name, address, tuple(refusals), tuple(met))
 
 
 def banned(
     book: BanBook, ip: IPAddress, address: EmailAddress | None, name: str | None, now: datetime
 ) -> list[Refusal]:
     """One refusal for each kind of ban that hits; its detail names the bans."""
-    found = []
-    for kind, values in hits(book, ip, address, name, now).items():
+    return _refusing(book, hits(book, ip, address, name, now))
+
+
+def _refusing(book: BanBook, found: dict[Kind, list[str]]) -> list[Refusal]:
+    refusals = []
+    for kind, values in found.items():
         refusing = [value for value in values if not book.only_reviews(kind, value)]
         if refusing:
-            found.append(Refusal(_BANNED[kind], ", ".join(refusing[:5])))
-    return found
+            refusals.append(Refusal(_BANNED[kind], ", ".join(refusing[:5])))
+    return refusals
 
 
 def hits(

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from gateway.rules.bans import Kind
+from gateway.store.prepared import Prepared
 from gateway.store.schema import hits
 
 
@@ -19,14 +21,19 @@ class Hits:
     last_at: datetime
 
 
-def count(connection: Connection, kind: Kind, value: str, now: datetime) -> None:
-    """Count one more, in the transaction that decides on the request."""
-    added = insert(hits).values(kind=kind, value=value, count=1, last_at=now)
-    connection.execute(
-        added.on_conflict_do_update(
-            index_elements=["kind", "value"], set_={"count": hits.c.count + 1, "last_at": now}
-        )
-    )
+def count(connection: Connection, met: Iterable[tuple[Kind, str]], now: datetime) -> None:
+    """Count one more for each ban met, in the transaction that decides on the request."""
+    for kind, value in met:
+        _COUNT.first(connection, {"kind": kind, "value": value, "count": 1, "last_at": now})
+
+
+def _counted() -> Any:
+    added = insert(hits)
+    more = {"count": hits.c.count + 1, "last_at": added.excluded.last_at}
+    return added.on_conflict_do_update(index_elements=["kind", "value"], set_=more)
+
+
+_COUNT = Prepared(_counted(), ("kind", "value", "count", "last_at"))
 
 
 def of(connection: Connection, bans: Iterable[tuple[Kind, str]]) -> dict[tuple[Kind, str], Hits]:

@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.registration import NotRecorded
+from gateway.rules.bans import Kind
 from gateway.rules.screening import Code
-from gateway.store import registrations
+from gateway.store import hits, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
 
@@ -399,3 +400,14 @@ async def test_two_moderators_resend_one_mail(house):
     )
     assert sum(isinstance(each, ValueError) for each in asked) == 4
     assert await house.owed() == 1
+
+
+async def test_each_ban_that_a_request_meets_is_counted(house):
+    await house.ban("ip", "203.0.113.0/24")
+    await house.ban("email", "@example.net")
+    await house.ban("name", "^a  # review")
+    await house.codes("ann", "ann@example.net")
+    await house.codes("bob", "bob@example.net", "198.51.100.1")
+    values = [(Kind.IP, "203.0.113.0/24"), (Kind.EMAIL, "@example.net"), (Kind.NAME, "^a")]
+    found = await house.database.read(lambda c: hits.of(c, values))
+    assert [found[each].count for each in values] == [1, 2, 1]
