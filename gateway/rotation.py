@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
+from gateway.given_tokens import GivenTokens
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
@@ -33,11 +34,13 @@ _AT_ONCE = 4  # revocations under way
 @dataclass(frozen=True, slots=True)
 class Rotated:
     """What a forced rotation did: how many tokens could still be used, how many are out of force
-    now (the others follow as soon as the homeserver answers), how many fresh mails are owed."""
+    now (the others follow as soon as the homeserver answers), how many fresh mails are owed, and
+    how many of them were given away by hand, whose holders are mailed nothing."""
 
     outstanding: int
     revoked: int
     mailed: int
+    given: int
 
 
 class Rotation:
@@ -60,6 +63,7 @@ class Rotation:
         self._source = source
         self._wake = wake
         self._clock = clock
+        self.given = GivenTokens(database, source, clock)
         self._shared_token = SharedToken(
             database=database,
             source=source,
@@ -80,18 +84,10 @@ class Rotation:
         )
         if token.issued_at is None:
             await self._source.issue(Token(token.value, 1, token.expires_at))
-            if not await self._database.write(lambda c: self._record_issue(c, token)):
+            now = self._clock()
+            if not await self._database.write(lambda c: tokens.came_into_force(c, token.id, now)):
                 raise HomeserverError("the token was withdrawn before it was in force")
         return token
-
-    def _record_issue(self, connection: Connection, token: IssuedToken) -> bool:
-        now = self._clock()
-        tokens.issued(connection, token.id, now)
-        works = tokens.still_works(connection, token.id, now)
-        if not works:
-            # Its revocation may have come first, and then the homeserver has it now.
-            tokens.take_back_again(connection, token.id)
-        return works
 
     def ends_at(self, token: IssuedToken) -> datetime | None:
         """Until when a token that is mailed now will work, as far as it is planned."""
@@ -112,7 +108,8 @@ class Rotation:
             await asyncio.sleep(pause)
 
     async def look(self) -> None:
-        """Do what is due now: a rotation, also a missed or an unfinished one, then withdrawals.
+        """Do what is due now: a rotation, also a missed or an unfinished one, then withdrawals
+        and tokens that were given away and are not in force yet.
 
         Raises HomeserverError.
         """
@@ -131,6 +128,7 @@ class Rotation:
             ended = await self._database.read(lambda c: tokens.due(c, now))
         if ended:
             await self._withdraw(ended)
+        await self.given.finish()
 
     async def rotate(self, author: Author) -> Rotated:
         """After a leak: end every token that may still open an account, and owe fresh mails.
@@ -167,7 +165,8 @@ class Rotation:
         numbers = [each.id for each in ended]
         left = await self._database.read(lambda c: tokens.not_withdrawn(c, numbers))
         revoked = len(ended) - len(left) + await self._withdraw(left, patient=True)
-        return Rotated(len(ended), revoked, mailed)
+        given = sum(each.purpose == "person" for each in ended)
+        return Rotated(len(ended), revoked, mailed, given)
 
     async def _used_up(self) -> list[int]:
         """The registrations whose own token has opened its account."""

@@ -41,6 +41,7 @@ FLOORS = (
         "gateway/waiting.py",
         "gateway/rotation.py",
         "gateway/shared_token.py",
+        "gateway/given_tokens.py",
         "gateway/courier.py",
         "gateway/accounts.py",
         "gateway/foresight.py",

@@ -74,7 +74,21 @@ class Number(click.ParamType[int]):
         return int(digits)
 
 
+class Count(click.ParamType[int]):
+    """How many: from one to a thousand."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        text = str(value)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
+        if not 0 < number <= 1000:
+            self.fail(f"{text[:40]!r} is no number from 1 to 1000.", param, ctx)
+        return number
+
+
 SPAN = Span()
+COUNT = Count()
 NUMBER = Number()
 
 

@@ -42,6 +42,10 @@ class TokenSource(Protocol):
     fulfilled, `check` when they could not be.
     """
 
+    @property
+    def counts_uses(self) -> bool:
+        """Whether the homeserver keeps to a token's uses; else it opens any number of accounts."""
+
     async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
         """Put `token` into force, then take the values `instead_of` out of it.
 
@@ -53,6 +57,12 @@ class TokenSource(Protocol):
 
     async def is_used_up(self, value: str) -> bool:
         """Whether a token has opened all its accounts, as far as the homeserver tells.
+
+        Raises HomeserverError.
+        """
+
+    async def used(self, value: str) -> int | None:
+        """How many accounts a token has opened; None where the homeserver does not tell.
 
         Raises HomeserverError.
         """

@@ -27,6 +27,8 @@ class SynapseTokens:
     token. The token's `completed` then exceeds its `uses_allowed`; later sign-ups are refused.
     """
 
+    counts_uses = True
+
     def __init__(
         self, session: aiohttp.ClientSession, url: str, admin_token: str, timeout: timedelta
     ) -> None:
@@ -57,21 +59,31 @@ class SynapseTokens:
 
     async def is_used_up(self, value: str) -> bool:
         """Whether as many accounts were opened as the token allows."""
-        answer = await self._ask("GET", value)
-        if _unknown(answer):
-            return False
-        if answer.status != 200:
-            raise self._refusal("answer a question about a token", answer)
-        allowed, completed = answer.body.get("uses_allowed"), answer.body.get("completed")
-        if not isinstance(allowed, int) or not isinstance(completed, int):
-            return False
-        return completed >= allowed
+        completed, allowed = await self._uses(value)
+        return completed is not None and allowed is not None and completed >= allowed
+
+    async def used(self, value: str) -> int | None:
+        """How many sign-ups were completed; one under way does not count yet."""
+        return (await self._uses(value))[0]
 
     async def check(self) -> None:
         """Ask for a token that nobody has: only an admin is told that there is none."""
         answer = await self._ask("GET", new_token())
         if answer.status != 200 and not _unknown(answer):
             raise self._refusal("answer a question about tokens", answer)
+
+    async def _uses(self, value: str) -> tuple[int | None, int | None]:
+        """How many accounts a token opened, and how many it may open at all."""
+        answer = await self._ask("GET", value)
+        if _unknown(answer):
+            return None, None
+        if answer.status != 200:
+            raise self._refusal("answer a question about a token", answer)
+        completed, allowed = answer.body.get("completed"), answer.body.get("uses_allowed")
+        return (
+            completed if isinstance(completed, int) else None,
+            allowed if isinstance(allowed, int) else None,
+        )
 
     async def _settle(self, value: str, wish: dict[str, Any]) -> None:
         """After a refused creation: accept the token if it is there, as wished for."""

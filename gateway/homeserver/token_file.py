@@ -21,6 +21,8 @@ _NEW_FILE_MODE = 0o644  # the homeserver runs as another user and must be able t
 class TokenFile:
     """A TokenSource over such a file. It knows no uses and no expiry: revoke what is over."""
 
+    counts_uses = False
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
@@ -46,6 +48,10 @@ class TokenFile:
     async def is_used_up(self, value: str) -> bool:
         """Never: a token in a file opens any number of accounts."""
         return False
+
+    async def used(self, value: str) -> int | None:
+        """Unknown: nobody counts."""
+        return None
 
     async def check(self) -> None:
         """Read the file, if there is one, and look whether its folder takes another."""

@@ -75,6 +75,7 @@ registrations = Table(
     Index("registrations_by_email", "email_key", "created_at"),
     Index("registrations_by_name", "name", "held_until"),
     Index("registrations_by_status", "status", "created_at"),
+    Index("registrations_by_token", "token_id"),
 )
 
 mails = Table(

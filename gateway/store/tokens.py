@@ -44,7 +44,7 @@ def prepare_own(
     expires_at: datetime,
 ) -> IssuedToken:
     """The applicant's own token: the one he has while it lives, else `value`, not yet issued."""
-    return _first(connection, tokens.c.registration_id == registration_id, _lives(now)) or _add(
+    return _first(connection, tokens.c.registration_id == registration_id, lives(now)) or _add(
         connection,
         value=value,
         purpose="applicant",
@@ -65,9 +65,34 @@ def prepare_shared(
     )
 
 
+def prepare_given(
+    connection: Connection, value: str, uses: int | None, now: datetime, expires_at: datetime
+) -> IssuedToken:
+    """A token for somebody whom a moderator knows, not yet issued."""
+    return _add(
+        connection,
+        value=value,
+        purpose="person",
+        uses=uses,
+        created_at=now,
+        expires_at=expires_at,
+        withdraw_at=expires_at,
+    )
+
+
 def issued(connection: Connection, token_id: int, now: datetime) -> None:
     """The homeserver has it."""
     connection.execute(tokens.update().where(tokens.c.id == token_id).values(issued_at=now))
+
+
+def came_into_force(connection: Connection, token_id: int, now: datetime) -> bool:
+    """The homeserver has it; False when it was ended meanwhile, and so has to be taken back."""
+    issued(connection, token_id, now)
+    works = still_works(connection, token_id, now)
+    if not works:
+        # Its revocation may have come first, and then the homeserver has it now.
+        take_back_again(connection, token_id)
+    return works
 
 
 def current_shared(connection: Connection) -> IssuedToken | None:
@@ -100,6 +125,25 @@ def unfinished_shared(connection: Connection) -> IssuedToken | None:
         tokens.c.issued_at.is_(None),
         tokens.c.withdraw_at.is_(None),
     )
+
+
+def unfinished_given(connection: Connection, now: datetime) -> list[IssuedToken]:
+    """Tokens that were given away, and that the homeserver may or may not have yet."""
+    query = select(*_COLUMNS).where(
+        tokens.c.purpose == "person", tokens.c.issued_at.is_(None), lives(now)
+    )
+    return [IssuedToken(*row) for row in connection.execute(query)]
+
+
+def given(connection: Connection, now: datetime, most: int) -> list[IssuedToken]:
+    """The newest tokens that were given away and may still open an account."""
+    query = (
+        select(*_COLUMNS)
+        .where(tokens.c.purpose == "person", lives(now))
+        .order_by(tokens.c.id.desc())
+        .limit(most)
+    )
+    return [IssuedToken(*row) for row in connection.execute(query)]
 
 
 def free_slot(connection: Connection, slot: datetime, now: datetime) -> datetime:
@@ -149,7 +193,7 @@ def outstanding(connection: Connection, now: datetime) -> list[IssuedToken]:
 
 def living(connection: Connection, now: datetime) -> list[IssuedToken]:
     """All tokens that may still open an account, shared ones too."""
-    query = select(*_COLUMNS).where(_lives(now)).order_by(tokens.c.id)
+    query = select(*_COLUMNS).where(lives(now)).order_by(tokens.c.id)
     return [IssuedToken(*row) for row in connection.execute(query)]
 
 
@@ -157,6 +201,16 @@ def shared_left(connection: Connection) -> list[IssuedToken]:
     """The shared tokens that the homeserver may have, also those that are over."""
     query = select(*_COLUMNS).where(tokens.c.purpose == "shared", tokens.c.withdrawn_at.is_(None))
     return [IssuedToken(*row) for row in connection.execute(query)]
+
+
+def get(connection: Connection, token_id: int) -> IssuedToken | None:
+    """One token by its number."""
+    return _first(connection, tokens.c.id == token_id)
+
+
+def with_value(connection: Connection, value: str) -> IssuedToken | None:
+    """The token that reads so."""
+    return _first(connection, tokens.c.value == value)
 
 
 def of(connection: Connection, registration_id: int) -> IssuedToken | None:
@@ -185,10 +239,11 @@ def take_back_again(connection: Connection, token_id: int) -> None:
 
 def still_works(connection: Connection, token_id: int, now: datetime) -> bool:
     """Whether a token that was read a moment ago may still be mailed."""
-    return _first(connection, tokens.c.id == token_id, _lives(now)) is not None
+    return _first(connection, tokens.c.id == token_id, lives(now)) is not None
 
 
-def _lives(now: datetime) -> ColumnElement[bool]:
+def lives(now: datetime) -> ColumnElement[bool]:
+    """The condition of a token that may still open an account."""
     # What was revoked is dead also when the clock was set back since.
     return and_(
         tokens.c.withdrawn_at.is_(None),

@@ -98,7 +98,7 @@ async def test_help_is_asked_for_in_the_middle_of_a_command(typed):
                 'token "rot ate" --show',
                 "      ^^^^^^^^^",
                 "There is no command rot ate. Did you mean rotate?",
-                "Usage: token [OPTIONS] [rotate]",
+                "Usage: token [OPTIONS] [issue|revoke|rotate]",
             ],
         ),
         (

@@ -60,6 +60,8 @@ class StrictTokens:
     happened), "after" (it happened, and the answer was lost).
     """
 
+    counts_uses = True
+
     def __init__(self) -> None:
         self.in_force: dict[str, Token] = {}
         self.wishes: dict[str, Token] = {}
@@ -88,6 +90,9 @@ class StrictTokens:
         if self.is_down:
             raise HomeserverError("the homeserver is away")
         return value in self.used_up
+
+    async def used(self, value: str) -> int | None:
+        return int(await self.is_used_up(value)) if value in self.in_force else None
 
     async def revoke(self, value: str) -> None:
         self.calls.append(f"revoke {value}")

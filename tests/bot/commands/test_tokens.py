@@ -1,5 +1,12 @@
 """Moderators see how the tokens stand and replace them after a leak."""
 
+from datetime import timedelta
+
+import pytest
+
+from gateway.store import registrations, tallies, tokens
+from gateway.store.registrations import Request, Status
+
 
 async def test_the_token_itself_is_shown_only_on_demand(typed, desk, tmp_path):
     assert (await typed("token")).plain() == "No shared token is in force yet."
@@ -32,3 +39,88 @@ async def test_a_fresh_token_that_is_not_in_force_is_no_success(typed, tmp_path)
     answer = await typed("token rotate")
     assert not answer.ok
     assert "could not be put into force yet" in answer.plain()
+
+
+async def test_a_token_is_made_for_somebody_told_of_and_ended(typed, tmp_path):
+    answer = await typed("token issue --for 2d --note 'Ann, from the fair'")
+    assert answer.ok
+    value = (tmp_path / "token").read_text().split()[0]
+    assert answer.plain().splitlines() == [
+        f"Token 1: {value}",
+        "It opens any number of accounts until 2026-11-26 12:00 UTC.",
+        "This homeserver counts no uses: end it by command once it is used.",
+        "To end it: token revoke 1",
+    ]
+    told = (await typed("token")).plain()
+    assert "1 · any number of uses · until 2026-11-26 12:00 UTC · by @mod:example.org" in told
+    assert ": Ann, from the fair" in told
+    assert value not in told
+    shown = (await typed("token --show")).plain()
+    assert value in shown
+    assert "stays in this room's history" in shown
+    assert (await typed("token revoke #1")).plain() == (
+        "Token 1, given by hand, opens no account any more."
+    )
+    assert value not in (tmp_path / "token").read_text()
+    assert not (await typed(f"token revoke {value}")).ok
+
+
+async def test_the_shared_token_is_rotated_not_revoked(typed, desk, tmp_path):
+    await desk.rotation.look()
+    value = (tmp_path / "token").read_text().strip()
+    assert "rotate it instead" in (await typed(f"token revoke {value}")).plain()
+    assert "no such token" in (await typed("token revoke registration 7")).plain()
+    assert "one word too many" in (await typed("token revoke 1 2")).plain()
+    assert (tmp_path / "token").read_text().strip() == value
+
+
+async def test_a_homeserver_that_is_away_gets_the_token_later_and_is_said(typed, tmp_path):
+    (tmp_path / "token").mkdir()
+    answer = await typed("token issue")
+    assert not answer.ok
+    assert "it works as soon as it does" in answer.plain()
+    assert "not in force yet" in (await typed("token")).plain()
+    answer = await typed("token revoke 1")
+    assert not answer.ok
+    assert "ends as soon as the homeserver answers" in answer.plain()
+
+
+async def test_a_leak_ends_given_tokens_too(typed):
+    await typed("token issue")
+    assert "1 of them given by hand" in (await typed("token rotate")).plain()
+
+
+@pytest.mark.parametrize("uses", ["0", "1001", "-1", "many", "99999999999999999999"])
+async def test_uses_are_from_one_to_a_thousand(typed, uses):
+    answer = await typed(f"token issue --uses={uses}")
+    assert "is no number from 1 to 1000" in answer.plain()
+    assert "^^^" in answer.plain()
+
+
+async def test_own_tokens_are_counted_issued_used_and_open(desk, clock):
+    now = clock()
+
+    def make(connection):
+        for name in ("ann", "bob", "eve"):
+            request = Request(name, f"{name}@x.example", f"{name}@x.example", "::1", "::/64", "en")
+            number = registrations.add(
+                connection, request, Status.PENDING, now, held_until=now, name_checked=True
+            )
+            token = tokens.prepare_own(connection, number, name, now, now + timedelta(days=number))
+            tokens.issued(connection, token.id, now)
+            registrations.mailed(connection, number, token.id, now)
+        registrations.registered(connection, 1, now)
+        tokens.withdraw(connection, 1, now)
+
+    await desk.database.write(make)
+    assert await desk.database.read(lambda c: tallies.own(c, now)) == tallies.Tally(3, 1, 2)
+    first = await desk.database.read(lambda c: tallies.next_end(c, now))
+    assert first == now + timedelta(days=2)
+
+
+async def test_a_shared_tokens_mails_are_counted(typed, desk, apply, clock):
+    await desk.rotation.look()
+    await apply()
+    await desk.database.write(lambda c: registrations.mailed(c, 1, 1, clock()))
+    told = (await typed("token")).plain()
+    assert "Mailed to 1: 0 opened an account, 1 have none yet." in told

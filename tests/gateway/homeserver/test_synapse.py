@@ -63,11 +63,13 @@ async def test_a_token_is_used_up_by_its_last_account(
     await tokens.issue(Token("twouses", 2))
     for number in range(2):
         assert not await tokens.is_used_up("twouses")
+        assert await tokens.used("twouses") == number
         assert await register(session, synapse.url, f"twouses{number}", "twouses")
     assert await tokens.is_used_up("twouses")
     await tokens.issue(Token("anyuses", None))
     assert not await tokens.is_used_up("anyuses")
     assert not await tokens.is_used_up("neverissued")
+    assert await tokens.used("neverissued") is None
 
 
 async def test_twenty_sign_ups_at_one_moment_use_a_token_up_for_good(
