@@ -4,7 +4,7 @@ import click
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.masks import masked
-from bot.commands.table import NUMBER, Call, also, table, when
+from bot.commands.table import ENTRY, Call, also, table, when
 from gateway.rules.bans import Kind
 from gateway.store import audit as store
 from gateway.store.audit import Entry
@@ -15,14 +15,14 @@ _MOST = 20  # entries in one answer
 @also("audit")
 @table.command()
 @click.argument("words", nargs=-1, metavar="[NUMBER|TEXT]")
-@click.option("--before", type=NUMBER, metavar="NUMBER", help="only entries before this one")
+@click.option("--before", type=ENTRY, metavar="NUMBER", help="only entries before this one")
 @click.option("--full", is_flag=True, help="whole addresses; they stay in the room's history")
 @click.pass_obj
 async def log(call: Call, words: tuple[str, ...], before: int | None, full: bool) -> Answer:
     """Show the last actions, or those that mention TEXT, or one entry in full."""
     text = " ".join(words)
     if text.removeprefix("#").isdecimal():
-        return await _in_full(call, NUMBER.convert(text, None, None), full)
+        return await _in_full(call, ENTRY.convert(text, None, None), full)
     entries = await call.desk.database.read(
         lambda c: store.search(c, text, _MOST + 1, before=before)
     )

@@ -11,11 +11,12 @@ from bot.answers import Answer, Line, code
 from bot.commands.bans import told_of
 from bot.commands.notes import told_notes
 from bot.commands.table import Call, table, when
+from gateway.homeserver.homeserver import NameAvailability
 from gateway.rules.addresses import parse_address
 from gateway.rules.bans import Ban, Kind
 from gateway.rules.names import parse_name
-from gateway.rules.networks import plain_address
-from gateway.store import hits, notes
+from gateway.rules.networks import neighbourhood, plain_address
+from gateway.store import hits, notes, precedents
 
 _MOST = 50  # bans in one answer
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
@@ -55,21 +56,76 @@ async def bans(call: Call, kind: str | None, text: str | None) -> Answer:
 @click.argument("words", nargs=-1, required=True, metavar="[ip|email|name] VALUE")
 @click.pass_obj
 async def test(call: Call, words: tuple[str, ...]) -> Answer:
-    """Say which bans a value meets: an IP address, an e-mail address or a user name."""
+    """Say which rules a value meets, and why: an IP address, an e-mail address or a user name.
+
+    The bans that hit it, with their authors and reasons; whether it is malformed; for an address
+    what was heard from its network, for a name whether it is still free.
+    """
     kind, value = _asked(words)
-    book, now = call.desk.bans.book, call.desk.clock()
     if kind is Kind.IP:
-        met = book.networks(plain_address(value), now)
-    elif kind is Kind.EMAIL:
-        met = book.addresses(parse_address(value), now)
-    else:
-        met = book.names(parse_name(value, call.desk.settings.server_name), now)
+        return await _test_address(call, value)
+    if kind is Kind.EMAIL:
+        return await _test_email(call, value)
+    return await _test_name(call, value)
+
+
+async def _test_address(call: Call, value: str) -> Answer:
+    address, now = plain_address(value), call.desk.clock()
+    lines = await _met(call, Kind.IP, value, call.desk.bans.book.networks(address, now))
+    limit, network = call.desk.settings.registration.limits.network, neighbourhood(address)
+    if limit is not None:
+        since = now - limit.within
+        count = await call.desk.database.read(
+            lambda c: precedents.heard_from(c, str(network), since)
+        )
+        full = "" if limit.allows(count) else ": a request from there is refused"
+        lines.append((f"Heard {count} from ", code(network), f", the limit is {limit}{full}."))
+    return Answer(tuple(lines))
+
+
+async def _test_email(call: Call, value: str) -> Answer:
+    try:
+        address = parse_address(value)
+    except ValueError as error:
+        return _malformed(value, error)
+    book, now = call.desk.bans.book, call.desk.clock()
+    return Answer(tuple(await _met(call, Kind.EMAIL, value, book.addresses(address, now))))
+
+
+async def _test_name(call: Call, value: str) -> Answer:
+    try:
+        name = parse_name(value, call.desk.settings.server_name)
+    except ValueError as error:
+        return _malformed(value, error)
+    now = call.desk.clock()
+    lines = await _met(call, Kind.NAME, name, call.desk.bans.book.names(name, now))
+    holder = await call.desk.database.read(lambda c: precedents.holder(c, name, now))
+    if holder is not None:
+        lines.append(f"The name is held by registration {holder.id} until {when(holder.until)}.")
+    lines.append(_AVAILABILITY[await call.desk.names.availability(name)])
+    return Answer(tuple(lines))
+
+
+_AVAILABILITY = {
+    NameAvailability.FREE: "The homeserver says that the name is free.",
+    NameAvailability.TAKEN: "The homeserver says that the name is taken.",
+    NameAvailability.UNKNOWN: "The homeserver does not say whether the name is free.",
+}
+
+
+def _malformed(value: str, error: ValueError) -> Answer:
+    return Answer(((code(value), " is refused as malformed: ", code(error)),))
+
+
+async def _met(call: Call, kind: Kind, value: str, met: Sequence[str]) -> list[Line]:
+    """The bans that hit a value, all that is known of them, and what becomes of a request."""
     if not met:
-        return Answer((("No ban hits ", code(value), "."),))
+        return [("No ban hits ", code(value), ".")]
     found = await call.desk.bans.standing((kind, each) for each in met)
-    count = f"{len(found)} {'ban' if len(found) == 1 else 'bans'}"
-    lines: list[Line] = [(code(value), f" meets {count}:")]
-    return Answer((*lines, *await _told(call, found)))
+    only_reviewed = all(call.desk.bans.book.only_reviews(kind, each) for each in met)
+    fate = "waits for a look" if only_reviewed else "is refused"
+    count = f"{len(met)} {'ban' if len(met) == 1 else 'bans'}"
+    return [(code(value), f" meets {count}, so a request {fate}:"), *await _told(call, found)]
 
 
 def _asked(words: tuple[str, ...]) -> tuple[Kind, str]:
@@ -99,6 +155,7 @@ async def _told(call: Call, bans: Sequence[Ban]) -> list[Line]:
     for ban in bans:
         line = told_of(ban)
         if seen := met.get((ban.kind, ban.value)):
-            line += (f" (met {seen.count} times, last at {when(seen.last_at)})",)
+            times = "once" if seen.count == 1 else f"{seen.count} times, last"
+            line += (f" (met {times} at {when(seen.last_at)})",)
         lines += [line, *told_notes(noted[ban.kind, ban.value])]
     return lines

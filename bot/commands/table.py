@@ -62,15 +62,18 @@ class Span(click.ParamType[timedelta]):
 
 
 class Number(click.ParamType[int]):
-    """The number of a registration: `12`, or `#12`."""
+    """The number of something: `12`, or `#12`."""
 
     name = "number"
+
+    def __init__(self, what: str) -> None:
+        self._what = what
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         digits = str(value).removeprefix("#")
         # The largest that the database knows has 19 digits.
         if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):
-            self.fail(f"{str(value)[:40]!r} is no number of a registration.", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is no number of {self._what}.", param, ctx)
         return int(digits)
 
 
@@ -89,7 +92,8 @@ class Count(click.ParamType[int]):
 
 SPAN = Span()
 COUNT = Count()
-NUMBER = Number()
+NUMBER = Number("a registration")
+ENTRY = Number("an entry of the log")
 
 
 class Listing(click.Command):

@@ -3,7 +3,7 @@
 import click
 
 from bot.answers import Answer, Line, code
-from bot.commands.table import NUMBER, Call, table
+from bot.commands.table import ENTRY, Call, table
 from gateway.store.audit import Entry
 
 
@@ -18,7 +18,7 @@ def _told(entry: Entry) -> Line:
 
 
 @table.command()
-@click.argument("number", type=NUMBER, required=False)
+@click.argument("number", type=ENTRY, required=False, metavar="[NUMBER]")
 @click.pass_obj
 async def undo(call: Call, number: int | None) -> Answer:
     """Take back an action, by its number in `log`; without a number your own last one."""

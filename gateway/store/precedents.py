@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from gateway.store.registrations import Status
+from gateway.store.registrations import HOLDING, Status
 from gateway.store.schema import registrations
 
 GOOD = (Status.REGISTERED, Status.MAILED)
@@ -39,6 +39,34 @@ def newest(
         .limit(most)
     )
     return [Precedent(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The request that holds a name, and until when."""
+
+    id: int
+    until: datetime
+
+
+def holder(connection: Connection, name: str, now: datetime) -> Holder | None:
+    """Who holds a name."""
+    r = registrations.c
+    query = (
+        select(r.id, r.held_until)
+        .where(r.name == name, r.held_until > now, r.status.in_(HOLDING))
+        .order_by(r.held_until.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else Holder(*row)
+
+
+def heard_from(connection: Connection, network: str, since: datetime) -> int:
+    """How many requests of any status came from a /24 or /64 since then."""
+    r = registrations.c
+    query = select(func.count()).where(r.network == network, r.created_at > since)
+    return int(connection.execute(query).scalar_one())
 
 
 def addresses_under(connection: Connection, name: str, most: int) -> list[str]:
