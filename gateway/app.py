@@ -23,11 +23,11 @@ from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.moderation import Moderation
 from gateway.notebook import Notebook
-from gateway.registration import Registrar
+from gateway.registration import Registrar, Verdict
 from gateway.review import Reviews
 from gateway.rotation import Rotation
 from gateway.rules.opening import Opening
-from gateway.rules.screening import Application, Refusal
+from gateway.rules.screening import Application
 from gateway.rules.tokens import Schedule
 from gateway.settings import Settings
 from gateway.store import alerts, leases, outbox
@@ -68,7 +68,7 @@ class Desk:
         """Open or closed, at most a second old."""
         return await self.hours.opening()
 
-    async def apply(self, application: Application) -> tuple[Refusal, ...]:
+    async def apply(self, application: Application) -> Verdict:
         """Hear one request. Raises NotRecorded."""
         return await self.registrar.apply(application)
 

@@ -8,6 +8,7 @@ token that works. Between the server's "accepted" and our note of it a crash can
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -16,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability
 from gateway.homeserver.names import Names
-from gateway.mail.compose import Composer
+from gateway.mail.compose import Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
 from gateway.rotation import Rotation
 from gateway.rules.addresses import parse_address
@@ -28,11 +29,16 @@ from gateway.store.audit import PORTER
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.outbox import Mail
-from gateway.store.registrations import LIVE, Registration, Status
+from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
 from gateway.store.tokens import IssuedToken
+from gateway.waiting import settle
+
+T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
+# The states in which what a mail says is true.
+_WANTED = {"token": LIVE, "review": (Status.REVIEW,), "rejected": (Status.REJECTED,)}
 _GLANCE = 1.0  # seconds between two looks when nobody wakes us
 _FAREWELL = 5.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
@@ -141,20 +147,22 @@ class Courier:
         registration = await self._database.read(
             lambda c: registrations.get(c, mail.registration_id)
         )
-        if registration is None or registration.status not in LIVE:
-            await self._database.write(lambda c: outbox.cancel(c, mail.registration_id))
+        if registration is None or registration.status not in _WANTED[mail.kind]:
+            await self._database.write(lambda c: outbox.drop(c, mail))
+            return
+        if mail.kind == "rejected":
+            await self._tell(mail, registration, "rejected")
             return
         refusals = self._screen_again(registration)
         if refusals:
             await self._reject(registration, "; ".join(each.detail for each in refusals), None)
             return
-        if not registration.name_checked and mail.attempts < _NAME_QUESTIONS:
-            availability = await self._names.availability(registration.name)
-            if availability is NameAvailability.TAKEN and registration.mailed_at is None:
-                await self._tell_taken(mail, registration)
-                return
-            if availability is NameAvailability.UNKNOWN:
-                raise HomeserverError("the homeserver does not say whether the name is free")
+        if mail.kind == "review":
+            await self._tell(mail, registration, "review")
+            return
+        if await self._is_taken(mail, registration):
+            await self._tell(mail, registration, "taken")
+            return
         token = await self._rotation.token_for(registration.id)
         message = self._composer.token_mail(
             to=registration.email,
@@ -178,9 +186,19 @@ class Courier:
             self._clock(),
         )
 
-    async def _tell_taken(self, mail: Mail, registration: Registration) -> None:
-        """He was promised a mail: it says that he should ask for another name."""
-        message = self._composer.taken_mail(
+    async def _is_taken(self, mail: Mail, registration: Registration) -> bool:
+        """Whether the homeserver has the name by now. Raises HomeserverError when it must say."""
+        if registration.name_checked or mail.attempts >= _NAME_QUESTIONS:
+            return False
+        availability = await self._names.availability(registration.name)
+        if availability is NameAvailability.UNKNOWN:
+            raise HomeserverError("the homeserver does not say whether the name is free")
+        return availability is NameAvailability.TAKEN and registration.mailed_at is None
+
+    async def _tell(self, mail: Mail, registration: Registration, notice: Notice) -> None:
+        """Send a mail without a token; one about a taken name also ends the request."""
+        message = self._composer.notice(
+            notice,
             to=registration.email,
             name=registration.name,
             now=self._clock(),
@@ -188,7 +206,11 @@ class Courier:
             language=registration.language,
         )
         await self._mailer.send(message)
-        await self._reject(registration, f"the name `{registration.name}` is taken", mail)
+        if notice == "taken":
+            await self._reject(registration, f"the name `{registration.name}` is taken", mail)
+        else:
+            await self._insist(lambda c: outbox.sent(c, mail, self._clock()))
+            _log.info("notice_sent", mail=mail.id, registration=registration.id, notice=notice)
 
     async def _reject(self, registration: Registration, reason: str, told: Mail | None) -> None:
         """End a request before its token goes out; `told` is the mail that said so, if one did."""
@@ -198,7 +220,8 @@ class Courier:
             if told is not None:
                 outbox.sent(connection, told, now)
             outbox.cancel(connection, registration.id)
-            if registrations.become(connection, registration.id, Status.REJECTED):
+            if registrations.become(connection, registration.id, Status.REJECTED, UNDECIDED):
+                settle(connection, registration, "rejected", PORTER.who, now)
                 subject = f"registration {registration.id}"
                 audit.note(connection, PORTER, "reject", subject, now, reason=reason)
                 own = tokens.of(connection, registration.id)
@@ -234,7 +257,7 @@ class Courier:
         token_id = registrations.mailed_token(connection, registration_id)
         return token_id is not None and tokens.still_works(connection, token_id, now)
 
-    async def _insist(self, record: Callable[[Connection], bool]) -> bool:
+    async def _insist(self, record: Callable[[Connection], T]) -> T:
         """Write down that a mail went out, however often it takes: else it goes out again."""
         for pause in _PATIENCE:
             try:
@@ -251,13 +274,14 @@ class Courier:
         def record(connection: Connection) -> datetime | None:
             if over:
                 outbox.failed(connection, mail, reason)
-                if not self._has_working_token(connection, mail.registration_id, now):
-                    registrations.become(connection, mail.registration_id, Status.FAILED)
                 text = (
                     f"The mail for registration {mail.registration_id} was given up:"
                     f" {alerts.outside(reason)}"
-                    f" (resend {mail.registration_id} tries again)"
                 )
+                if mail.kind == "token":
+                    text += f" (resend {mail.registration_id} tries again)"
+                    if not self._has_working_token(connection, mail.registration_id, now):
+                        registrations.become(connection, mail.registration_id, Status.FAILED)
                 alerts.raise_alert(connection, f"mail {mail.registration_id}", text, now)
                 return None
             if mail.attempts + 1 >= _TELL_AFTER:

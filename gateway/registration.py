@@ -1,6 +1,7 @@
 """The story of one request: screened, counted, decided and recorded in one transaction."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -12,6 +13,7 @@ from gateway.homeserver.homeserver import NameAvailability
 from gateway.homeserver.names import Names
 from gateway.hours import Hours
 from gateway.rules.abuse import Bursts
+from gateway.rules.doubts import Doubt, doubts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
 from gateway.settings import Settings
@@ -19,7 +21,9 @@ from gateway.store import alerts, audit, hits, lookback, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
+from gateway.store.lookback import Seen
 from gateway.store.registrations import LIVE, Registration, Request, Status
+from gateway.waiting import announce
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +34,14 @@ _ORDER = {code: place for place, code in enumerate(Code)}
 
 class NotRecorded(Exception):
     """The request could not be written down, so nothing was promised; it may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an applicant hears: why not, or else whether a person looks at his request first."""
+
+    refusals: tuple[Refusal, ...] = ()
+    is_looked_at: bool = False
 
 
 class Registrar:
@@ -48,6 +60,7 @@ class Registrar:
     ) -> None:
         self._settings = settings
         self._rules = settings.registration
+        self._caution = settings.review.caution
         self._database = database
         self._bans = bans
         self._hours = hours
@@ -58,8 +71,8 @@ class Registrar:
         self._bursts = Bursts(settings.alerts.burst)
         self._mail_domain = settings.smtp.domain
 
-    async def apply(self, application: Application) -> tuple[Refusal, ...]:
-        """Hear a request; returns what speaks against it, and nothing when it was accepted.
+    async def apply(self, application: Application) -> Verdict:
+        """Hear a request: without refusals it was accepted.
 
         A known address is accepted in the same words, and nothing is mailed.
         Raises NotRecorded when the database does not take it.
@@ -71,7 +84,7 @@ class Registrar:
             _log.error("request_not_recorded", reason=reason)
             raise NotRecorded("the request could not be recorded") from error
 
-    async def _hear(self, application: Application) -> tuple[Refusal, ...]:
+    async def _hear(self, application: Application) -> Verdict:
         now = self._clock()
         screened = screen(
             application,
@@ -83,14 +96,14 @@ class Registrar:
         self._hearing += 1
         try:
             availability = await self._availability(screened)
-            refusals = await self._database.write(
+            verdict = await self._database.write(
                 lambda connection: self._decide(connection, application, screened, availability)
             )
         finally:
             self._hearing -= 1
-        if not refusals:
+        if not verdict.refusals:
             self._wake()
-        return refusals
+        return verdict
 
     async def _availability(self, screened: Screened) -> NameAvailability:
         # In a crowd nobody waits for the homeserver: the courier asks before the mail goes.
@@ -104,7 +117,7 @@ class Registrar:
         application: Application,
         screened: Screened,
         availability: NameAvailability,
-    ) -> tuple[Refusal, ...]:
+    ) -> Verdict:
         # The time of the decision: at that of the arrival, requests that overtook this one while
         # it waited for the homeserver would lie in the future, and no limit would count them.
         now = self._clock()
@@ -118,6 +131,7 @@ class Registrar:
             all=limits.all,
             cooldown=self._rules.email_cooldown,
             one_account_per_address=not self._rules.multiple_users_per_email,
+            caution=self._caution,
         )
         hits.count(connection, screened.met, now)
         refusals = [*screened.refusals]
@@ -138,23 +152,49 @@ class Registrar:
         if availability is NameAvailability.TAKEN:
             refusals.append(Refusal(Code.NAME_TAKEN, "the homeserver has it"))
         refusals.sort(key=lambda each: _ORDER[each.code])
-        status = Status.REPEAT if seen.address_known else Status.PENDING
+        looks = [] if refusals else self._looks(application, screened, seen)
+        status = _status(refusals, looks, seen)
+        hold = self._rules.name_hold
         registration_id = registrations.add(
             connection,
             request,
-            Status.REFUSED if refusals else status,
+            status,
             now,
-            held_until=now + self._rules.name_hold,
+            # Twice for one that is looked at: once for the decision, once for opening the account.
+            # A hold that began with the approval would tell how long it took, and of whom.
+            held_until=now + (2 * hold if looks else hold),
             name_checked=availability is NameAvailability.FREE,
             refusals=[
                 {"code": r.code, "field": r.field or "", "detail": r.detail} for r in refusals
             ],
+            reviews=[{"code": each.code, "detail": each.detail} for each in looks],
         )
         if refusals:
             self._watch_bursts(connection, request, screened, refusals, now)
         elif status is Status.PENDING:
             outbox.owe(connection, registration_id, self._mail_domain, now)
-        return tuple(refusals)
+        elif looks:
+            self._let_wait(connection, registration_id, now)
+        return Verdict(tuple(refusals), bool(looks))
+
+    def _looks(self, application: Application, screened: Screened, seen: Seen) -> list[Doubt]:
+        return doubts(
+            self._caution,
+            bans=tuple(value for _, value in screened.met),
+            ip=application.ip,
+            address=screened.address,
+            network_is_new=seen.network_is_new,
+            accepted=seen.accepted,
+        )
+
+    def _let_wait(self, connection: Connection, registration_id: int, now: datetime) -> None:
+        registration = registrations.get(connection, registration_id)
+        assert registration is not None
+        # Counted for a known address too: the time that an answer takes must not tell.
+        past = lookback.earlier(connection, registration, registration_id)
+        if registration.status is Status.REVIEW:
+            outbox.owe(connection, registration_id, self._mail_domain, now, "review")
+            announce(connection, registration, past, now)
 
     def _watch_bursts(
         self,
@@ -206,6 +246,14 @@ class Registrar:
         registration = await self._database.write(owe)
         self._wake()
         return registration
+
+
+def _status(refusals: list[Refusal], looks: list[Doubt], seen: Seen) -> Status:
+    if refusals:
+        return Status.REFUSED
+    if seen.address_known:
+        return Status.REPEAT
+    return Status.REVIEW if looks else Status.PENDING
 
 
 def _request(application: Application, screened: Screened) -> Request:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
 from gateway.settings import Settings
-from gateway.store import audit, outbox, registrations, tokens
+from gateway.store import audit, lookback, outbox, registrations, tokens
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
@@ -40,6 +40,7 @@ class Reviews:
         clock: Clock = utc_now,
     ) -> None:
         self._name_hold = settings.registration.name_hold
+        self._rejection_mail = settings.review.rejection_mail
         self._mail_domain = settings.smtp.domain
         self._database = database
         self._wake = wake
@@ -121,6 +122,8 @@ class Reviews:
             raise ValueError(_not_waiting(connection, registration))
         registrations.become(connection, registration.id, Status.REJECTED, UNDECIDED)
         self._stop(connection, registration, now)
+        if self._rejection_mail and registration.reviews:  # nobody else was told of a decision
+            outbox.owe(connection, registration.id, self._mail_domain, now, "rejected")
         _note(connection, author, "reject", registration, Status.REJECTED, now, reason=reason)
         settle(connection, registration, "rejected", author.who, now)
 
@@ -141,7 +144,8 @@ class Reviews:
         self._stop(connection, registration, now)
         undoes = None if decision is None else decision.id
         _note(connection, author, "reopen", registration, Status.REVIEW, now, undoes=undoes)
-        announce(connection, _get(connection, registration.id), now)
+        past = lookback.earlier(connection, registration, registration.id)
+        announce(connection, registration, past, now)
 
     def _hold_name(self, connection: Connection, registration: Registration, now: datetime) -> None:
         """The name is his from now on as if he had just asked, unless somebody else has it."""

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.rules.doubts import Caution
 from gateway.rules.durations import parse_duration
 from gateway.rules.limits import Limit, parse_limit
 
@@ -145,6 +146,21 @@ class Registration(_Section):
     limits: Limits = Limits()
 
 
+class Review(_Section):
+    """Which accepted requests wait for a moderator's decision."""
+
+    all: bool = False
+    new_networks: bool = False
+    throwaway_domains: bool = False
+    after: LimitText | None = None
+    rejection_mail: bool = False
+
+    @property
+    def caution(self) -> Caution:
+        """The same, as the rules read it."""
+        return Caution(self.all, self.new_networks, self.throwaway_domains, self.after)
+
+
 class Smtp(_Section):
     """The server that takes our mail."""
 
@@ -220,6 +236,7 @@ class Settings(_Section):
     homeserver: Homeserver
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
+    review: Review = Review()
     smtp: Smtp
     mail: Mail = Mail()
     bot: Bot | None = None

@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Literal, get_args
 
 from email_validator import EmailNotValidError, validate_email
 from jinja2 import (
@@ -26,6 +27,9 @@ from jinja2 import (
 )
 
 from gateway import words
+
+Notice = Literal["taken", "review", "rejected"]
+NOTICES: tuple[Notice, ...] = get_args(Notice)
 
 _OURS = Path(__file__).parent / "templates"
 # The older system's placeholders, as its operators wrote them: in single braces.
@@ -47,9 +51,10 @@ class _Templates(FileSystemLoader):
 class Composer:
     """Writes the mails of one desk.
 
-    `templates` is a folder of the operator's own token.txt and token.html (taken.txt and taken.html
-    for a name that is taken); with the text alone the mail has no HTML part, since ours would show
-    other words than his. Raises ValueError, with one sentence, for a template that is broken.
+    `templates` is a folder of the operator's own token.txt and token.html (and of one pair for each
+    notice, taken.txt and taken.html for instance); with the text alone the mail has no HTML part,
+    since ours would show other words than his. Raises ValueError, with one sentence, for a template
+    that is broken.
     """
 
     def __init__(
@@ -105,16 +110,23 @@ class Composer:
         }
         return self._write("token", self._subject, to, name, now, message_id, language, values)
 
-    def taken_mail(
-        self, *, to: str, name: str, now: datetime, message_id: str, language: str = "en"
+    def notice(
+        self,
+        kind: Notice,
+        *,
+        to: str,
+        name: str,
+        now: datetime,
+        message_id: str,
+        language: str = "en",
     ) -> EmailMessage:
-        """The mail for an applicant whose name turned out to be taken after his request.
+        """A mail without a token: the name turned out to be taken, or a person looks, or said no.
 
         Arguments and errors as above.
         """
         subject = words.speech(language).gettext("Your account request at %(homeserver)s")
         subject %= {"homeserver": self._server_name}
-        return self._write("taken", subject, to, name, now, message_id, language, {})
+        return self._write(kind, subject, to, name, now, message_id, language, {})
 
     def _write(
         self,
@@ -177,9 +189,10 @@ class Composer:
                     expires_at=expires_at,
                     message_id="<nobody@example.org>",
                 )
-            self.taken_mail(
-                to="nobody@example.org", name="nobody", now=now, message_id="<nobody@example.org>"
-            )
+            for kind in NOTICES:
+                self.notice(
+                    kind, to="nobody@example.org", name="nobody", now=now, message_id="<nobody@x>"
+                )
         except (TemplateError, UnicodeDecodeError) as error:
             place = ""
             if isinstance(error, TemplateSyntaxError):

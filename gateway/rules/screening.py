@@ -76,7 +76,10 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """An application as far as it could be read, what speaks against it, and the bans it met."""
+    """An application as far as it could be read, what speaks against it, and the bans it met.
+
+    Without a refusal, those are the bans that ask for a person's look instead of refusing.
+    """
 
     name: str | None
     address: EmailAddress | None

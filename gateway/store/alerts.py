@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, or_, select
+from sqlalchemy import Connection, RowMapping, func, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
 from gateway.store.offers import Offer
@@ -146,6 +146,15 @@ def shown(
     if details_event_id is not None:
         values["details_event_id"] = details_event_id
     connection.execute(alerts.update().where(alerts.c.id == alert_id).values(values))
+
+
+def asked(connection: Connection, kind: str, since: datetime) -> int:
+    """How many causes of a kind got a message of their own since then."""
+    a = alerts.c
+    query = select(func.count()).where(
+        a.cause.startswith(f"{kind} ", autoescape=True), a.first_at > since
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def get(connection: Connection, alert_id: int) -> Alert | None:

@@ -1,6 +1,6 @@
 """Looking back: what the desk already heard, asked in the transaction that decides on a request."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -20,10 +20,13 @@ from sqlalchemy import (
     select,
 )
 
+from gateway.rules.doubts import Caution
 from gateway.rules.limits import Limit
 from gateway.store.prepared import Prepared
-from gateway.store.registrations import HOLDING, KNOWN, Request, Status
+from gateway.store.registrations import HOLDING, KNOWN, Registration, Request, Status, domain_of
 from gateway.store.schema import UtcDateTime, registrations
+
+_CAREFREE = Caution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Seen:
     in_all: int
     name_held: bool
     address_known: bool
+    network_is_new: bool
+    accepted: int
 
 
 def seen(
@@ -45,6 +50,7 @@ def seen(
     all: Limit | None,
     cooldown: timedelta,
     one_account_per_address: bool,
+    caution: Caution = _CAREFREE,
 ) -> Seen:
     """Count and look up, in one statement of the deciding transaction.
 
@@ -53,8 +59,17 @@ def seen(
     A name held by the same address from the same network is no hindrance (somebody pressed the
     button twice). From elsewhere it is, whatever address is given: answering by address would
     tell a stranger who asked for the name.
+    A network is new until an account came of it, or a request that nobody had to look at: if a
+    moderator's yes were enough, the next page would tell whether the first address was known.
     """
-    query = _seen(network is not None, all is not None, one_account_per_address)
+    after = caution.after
+    query = _seen(
+        network is not None,
+        all is not None,
+        one_account_per_address,
+        caution.new_networks,
+        after is not None,
+    )
     values = {
         "name": request.name,
         "email_key": request.email_key,
@@ -66,12 +81,20 @@ def seen(
         values |= {"network_since": now - network.within, "network_most": network.count}
     if all is not None:
         values |= {"all_since": now - all.within, "all_most": all.count}
+    if after is not None:
+        values |= {"after_since": now - after.within, "after_most": after.count}
     row = query.first(connection, values)
-    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]))
+    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]), bool(row[4]), int(row[5]))
 
 
 @cache  # building the statement anew costs more than running it
-def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -> Prepared:
+def _seen(
+    count_network: bool,
+    count_all: bool,
+    one_account_per_address: bool,
+    ask_for_network: bool,
+    count_accepted: bool,
+) -> Prepared:
     r, now = registrations.c, bindparam("now", type_=UtcDateTime)
     same_network = r.network == bindparam("network")
     accepted = _is_one_of([each for each in Status if each != Status.REFUSED])
@@ -94,7 +117,11 @@ def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -
             r.created_at > bindparam("cooled_since", type_=UtcDateTime),
         ),
         # The button was pressed twice: the mail that is owed anyway answers both.
-        and_(r.status == Status.PENDING, r.name == bindparam("name"), r.held_until > now),
+        and_(
+            _is_one_of((Status.REVIEW, Status.PENDING)),
+            r.name == bindparam("name"),
+            r.held_until > now,
+        ),
     )
     if one_account_per_address:
         known = or_(
@@ -103,7 +130,11 @@ def _seen(count_network: bool, count_all: bool, one_account_per_address: bool) -
             and_(_is_one_of(KNOWN), r.held_until > now),
         )
     address = select(r.id).where(same_address, known).exists()
-    return Prepared(select(from_network, in_all, held, address))
+    unlooked = and_(accepted, r.reviews == literal_column("'[]'"))
+    familiar = select(r.id).where(same_network, or_(r.status == Status.REGISTERED, unlooked))
+    network_is_new = ~familiar.exists() if ask_for_network else literal(0)
+    in_after = _count("after", accepted) if count_accepted else _NOTHING
+    return Prepared(select(from_network, in_all, held, address, network_is_new, in_after))
 
 
 _NOTHING = select(literal(0)).scalar_subquery()
@@ -130,3 +161,31 @@ def _is_one_of(statuses: Iterable[Status]) -> ColumnElement[bool]:
     # Like IN, which SQLAlchemy would write out anew, value by value, at each execution.
     words = ", ".join(f"'{each.value}'" for each in statuses)
     return registrations.c.status.op("IN", is_comparison=True)(literal_column(f"({words})"))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """How many requests came before from one network, one domain, one address: by their end."""
+
+    network: Mapping[Status, int]
+    domain: Mapping[Status, int]
+    address: Mapping[Status, int]
+
+
+def earlier(
+    connection: Connection, request: Request | Registration, before: int | None = None
+) -> Earlier:
+    """What became of those like `request`, of all of them or of those before that number."""
+    r = registrations.c
+
+    def counted(which: ColumnElement[bool]) -> dict[Status, int]:
+        query = select(r.status, func.count()).where(which).group_by(r.status)
+        if before is not None:
+            query = query.where(r.id < before)
+        return {Status(status): number for status, number in connection.execute(query)}
+
+    return Earlier(
+        counted(r.network == request.network),
+        counted(r.domain == domain_of(request.email_key)),
+        counted(r.email_key == request.email_key),
+    )

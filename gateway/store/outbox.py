@@ -133,10 +133,16 @@ def cancel(connection: Connection, registration_id: int) -> int:
     ).rowcount
 
 
+def drop(connection: Connection, mail: Mail) -> None:
+    """Forget one mail: what it would say is not true any more."""
+    _settle(connection, mail, status="cancelled")
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One mail's story so far, for whoever asks about its registration."""
 
+    kind: str
     status: str
     created_at: datetime
     due_at: datetime

@@ -86,6 +86,7 @@ def add(
 ) -> int:
     """Record a request with the decision on it, and why; returns its number."""
     values = {name: getattr(request, name) for name in Request.__slots__} | {
+        "domain": domain_of(request.email_key),
         "status": status,
         "created_at": now,
         "held_until": held_until,
@@ -97,7 +98,7 @@ def add(
 
 
 _DECIDED = ("status", "created_at", "held_until", "name_checked", "refusals", "reviews")
-_ADDED = (*Request.__slots__, *_DECIDED)
+_ADDED = (*Request.__slots__, "domain", *_DECIDED)
 _ADD = Prepared(registrations.insert().returning(registrations.c.id), _ADDED)
 
 
@@ -235,8 +236,13 @@ def registered(connection: Connection, registration_id: int, now: datetime) -> b
     return moved
 
 
+def domain_of(email_key: str) -> str:
+    """What stands after the @: by this a domain's requests are found again."""
+    return email_key.rpartition("@")[2]
+
+
 def _read(row: RowMapping) -> Registration:
-    values = dict(row)
+    values = {name: row[name] for name in Registration.__slots__}
     values["status"] = Status(values["status"])
     values["refusals"] = tuple(json.loads(values["refusals"]))
     values["reviews"] = tuple(json.loads(values["reviews"]))

@@ -59,6 +59,7 @@ registrations = Table(
     Column("name", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("email_key", Text, nullable=False),
+    Column("domain", Text, nullable=False, default=""),
     Column("ip", Text, nullable=False),
     Column("network", Text, nullable=False),  # /24 or /64
     Column("language", Text, nullable=False),
@@ -73,6 +74,7 @@ registrations = Table(
     Index("registrations_by_time", "created_at"),
     Index("registrations_by_network", "network", "created_at"),
     Index("registrations_by_email", "email_key", "created_at"),
+    Index("registrations_by_domain", "domain", "status"),  # all that counting a large one reads
     Index("registrations_by_name", "name", "held_until"),
     Index("registrations_by_status", "status", "created_at"),
     Index("registrations_by_token", "token_id"),

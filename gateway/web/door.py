@@ -13,10 +13,10 @@ from typing import Protocol
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway.registration import NotRecorded
+from gateway.registration import NotRecorded, Verdict
 from gateway.rules.networks import IPAddress
 from gateway.rules.opening import Opening
-from gateway.rules.screening import Application, Refusal
+from gateway.rules.screening import Application
 from gateway.settings import Settings
 from gateway.web import form, headers, wording
 from gateway.web.client_address import client_address
@@ -35,8 +35,8 @@ class Reception(Protocol):
     async def opening(self) -> Opening:
         """Whether the desk is open at this moment. Asked for every page, so it must be cheap."""
 
-    async def apply(self, application: Application) -> tuple[Refusal, ...]:
-        """Hear an application: no refusals means accepted. Raises NotRecorded."""
+    async def apply(self, application: Application) -> Verdict:
+        """Hear an application. Raises NotRecorded."""
 
     async def faults(self) -> list[str]:
         """What keeps the desk from working at this moment, one sentence each."""
@@ -80,23 +80,23 @@ class Door:
         application = Application(typed.name, typed.email, self._client(request), language)
         words = speech(language)
         try:
-            refusals = await self._reception.apply(application)
+            verdict = await self._reception.apply(application)
         except NotRecorded:
             answer = wording.not_recorded(words)
             opening = await self._reception.opening()
         else:
-            if not refusals:
-                return self._accepted(language, as_json)
+            if not verdict.refusals:
+                return self._accepted(verdict.is_looked_at, language, as_json)
             opening = await self._reception.opening()
-            answer = wording.refused(refusals, opening, self._clock(), words)
+            answer = wording.refused(verdict.refusals, opening, self._clock(), words)
         return self._refused(answer, opening, typed, language, as_json)
 
-    def _accepted(self, language: str, as_json: bool) -> web.Response:
+    def _accepted(self, is_looked_at: bool, language: str, as_json: bool) -> web.Response:
         if as_json:
-            message = wording.accepted(speech(language))
+            message = wording.accepted(speech(language), is_looked_at)
             return _json(200, {"status": "accepted", "message": message}, language)
         head = headers.page(headers.HTML, "no-store", language)
-        return web.Response(body=self._pages.accepted(language), headers=head)
+        return web.Response(body=self._pages.accepted(language, is_looked_at), headers=head)
 
     def _refused(
         self,

@@ -57,7 +57,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._common = {"server_name": server_name, "files": dict(files)}
-        self._accepted: dict[str, bytes] = {}
+        self._fixed: dict[tuple[str, str], bytes] = {}
         self._try_out()
 
     def desk(
@@ -88,11 +88,15 @@ class Pages:
             },
         )
 
-    def accepted(self, language: str) -> bytes:
-        """The page after a request that was accepted: the same for every address."""
-        if language not in self._accepted:
-            self._accepted[language] = self._render("accepted.html", language, {})
-        return self._accepted[language]
+    def accepted(self, language: str, is_looked_at: bool) -> bytes:
+        """The page after a request that was accepted, or that a person looks at first.
+
+        The same for every address.
+        """
+        template = "review.html" if is_looked_at else "accepted.html"
+        if (template, language) not in self._fixed:
+            self._fixed[template, language] = self._render(template, language, {})
+        return self._fixed[template, language]
 
     def problem(
         self, status: int, language: str, path: str = "/", reference: str | None = None
@@ -134,7 +138,8 @@ class Pages:
                     self.desk(Opening(is_open, changes_at, "x"), _NOW, "en")
             self.desk(Opening(True), _NOW, "en", Form("x", "x"), faults)
             self.desk(Opening(True), _NOW, "en", Form("x", "x"), (Complaint("x", None, "x"),))
-            self.accepted("en")
+            self.accepted("en", False)
+            self.accepted("en", True)
             self.problem(404, "en")
             self.problem(500, "en", "/x/y", "x")
         except (TemplateError, UnicodeDecodeError, TypeError, ArithmeticError) as error:

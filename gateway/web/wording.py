@@ -82,8 +82,13 @@ def not_recorded(speech: NullTranslations) -> Answer:
     return Answer(503, (Complaint("not_recorded", None, words),), seconds(NOT_RECORDED))
 
 
-def accepted(speech: NullTranslations) -> str:
+def accepted(speech: NullTranslations, is_looked_at: bool) -> str:
     """The same for every accepted request, whether we know the address or not."""
+    if is_looked_at:
+        return speech.gettext(
+            "A person will look at your request. If it is granted, a mail with your registration"
+            " token follows. If you cannot find it, look into the spam folder."
+        )
     return speech.gettext(
         "Check your inbox. If everything is in order, a mail with your registration token is on"
         " its way. If you cannot find it, look into the spam folder."

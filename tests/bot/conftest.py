@@ -69,6 +69,6 @@ def apply(desk: Desk) -> Apply:
     async def ask(
         name: str = "ann", email: str = "ann@example.net", ip: str = "203.0.113.7"
     ) -> tuple[Refusal, ...]:
-        return await desk.apply(Application(name, email, ip_address(ip)))
+        return (await desk.apply(Application(name, email, ip_address(ip)))).refusals
 
     return ask

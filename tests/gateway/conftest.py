@@ -26,7 +26,7 @@ from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Tok
 from gateway.hours import Hours
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
-from gateway.registration import Registrar
+from gateway.registration import Registrar, Verdict
 from gateway.review import Reviews
 from gateway.rotation import Rotation
 from gateway.rules.bans import Kind, parse_line
@@ -226,6 +226,11 @@ class House:
     async def apply(
         self, name: str = "ann", email: str = "ann@example.net", ip: str = "203.0.113.7"
     ) -> tuple[Refusal, ...]:
+        return (await self.hear(name, email, ip)).refusals
+
+    async def hear(
+        self, name: str = "ann", email: str = "ann@example.net", ip: str = "203.0.113.7"
+    ) -> Verdict:
         return await self.registrar.apply(Application(name, email, ip_address(ip)))
 
     async def codes(self, *typed: str, **more: str) -> list[str]:

@@ -209,7 +209,7 @@ def test_the_words_come_from_the_language_asked_for(
 
 def test_a_taken_name_is_told_without_a_token(tmp_path: Path) -> None:
     desk = composer()
-    mail = desk.taken_mail(to="ann@example.net", name="<b>", now=NOW, message_id="<a@b>")
+    mail = desk.notice("taken", to="ann@example.net", name="<b>", now=NOW, message_id="<a@b>")
     assert mail["Subject"] == "Your account request at example.org"
     assert mail["Auto-Submitted"] == "auto-generated"
     assert "this name is taken" in part(mail, "plain")
@@ -221,6 +221,6 @@ def test_a_taken_name_is_told_without_a_token(tmp_path: Path) -> None:
 def test_an_operators_words_for_a_taken_name_stand_alone(tmp_path: Path) -> None:
     (tmp_path / "taken.txt").write_text("{requested_username} at {homeserver} is gone")
     desk = composer(templates=tmp_path)
-    mail = desk.taken_mail(to="ann@example.net", name="ann", now=NOW, message_id="<a@b>")
+    mail = desk.notice("taken", to="ann@example.net", name="ann", now=NOW, message_id="<a@b>")
     assert part(mail, "plain").strip() == "ann at example.org is gone"
     assert mail.get_body(("html",)) is None

@@ -127,3 +127,14 @@ def test_no_request_breaks_the_screening(name, email, ip):
     found = screened(book, name, email, str(ip))
     assert (found.name is None) == (Code.NAME_MALFORMED in codes(found.refusals))
     assert (found.address is None) == (Code.EMAIL_MALFORMED in codes(found.refusals))
+
+
+def test_a_ban_for_review_refuses_nobody_and_asks_for_a_look(book):
+    book.add(Ban(Kind.NAME, "^ad", review=True))
+    book.add(Ban(Kind.EMAIL, "@look.example", review=True))
+    found = screened(book, "ada", "ada@look.example")
+    assert found.refusals == ()
+    assert found.met == ((Kind.EMAIL, "@look.example"), (Kind.NAME, "^ad"))
+    found = screened(book, "admin", "ada@look.example")
+    assert codes(found.refusals) == [Code.NAME_BANNED]
+    assert found.refusals[0].detail == "admin"

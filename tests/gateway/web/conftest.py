@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
+from gateway.registration import Verdict
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application, Refusal
 from gateway.settings import Settings
@@ -22,6 +23,7 @@ class FakeDesk:
     def __init__(self) -> None:
         self.state = Opening(is_open=True, changes_at=datetime(2026, 11, 24, 23, 25, tzinfo=UTC))
         self.refusals: tuple[Refusal, ...] = ()
+        self.is_looked_at = False
         self.failure: Exception | None = None
         self.problems: list[str] = []
         self.applications: list[Application] = []
@@ -29,12 +31,12 @@ class FakeDesk:
     async def opening(self) -> Opening:
         return self.state
 
-    async def apply(self, application: Application) -> tuple[Refusal, ...]:
+    async def apply(self, application: Application) -> Verdict:
         assert isinstance(application, Application)
         self.applications.append(application)
         if self.failure is not None:
             raise self.failure
-        return self.refusals
+        return Verdict(self.refusals, self.is_looked_at)
 
     async def faults(self) -> list[str]:
         return list(self.problems)

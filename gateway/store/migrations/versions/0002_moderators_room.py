@@ -13,6 +13,9 @@ def upgrade() -> None:
     op.add_column(
         "registrations", sa.Column("reviews", sa.Text, nullable=False, server_default="[]")
     )
+    op.add_column("registrations", sa.Column("domain", sa.Text, nullable=False, server_default=""))
+    op.execute("UPDATE registrations SET domain = substr(email_key, instr(email_key, '@') + 1)")
+    op.create_index("registrations_by_domain", "registrations", ["domain", "status"])
     op.add_column("mails", sa.Column("kind", sa.Text, nullable=False, server_default="token"))
     op.add_column("tokens", sa.Column("purpose", sa.Text, nullable=False, server_default="shared"))
     op.add_column("tokens", sa.Column("uses", sa.Integer))

@@ -1,0 +1,21 @@
+"""Throw-away domains: mailboxes for ten minutes, listed by disposable-email-domains.
+
+A megabyte of names, read at the first question: a desk that does not ask does not carry them.
+"""
+
+from functools import cache
+
+
+def throwaway_domain(domain: str) -> str | None:
+    """The listed domain that an ASCII domain is, or lies below; None for any other."""
+    listed = _listed()
+    labels = domain.lower().split(".")
+    parents = (".".join(labels[at:]) for at in range(len(labels)))
+    return next((parent for parent in parents if parent in listed), None)
+
+
+@cache
+def _listed() -> frozenset[str]:
+    from disposable_email_domains import blocklist
+
+    return frozenset(blocklist)
