@@ -211,7 +211,14 @@ def _bind(
         whereabouts=make_whereabouts(settings, session),
         clock=clock,
     )
-    undoing = Undoing(database=database, bans=bans, moderation=moderation, hours=hours, clock=clock)
+    undoing = Undoing(
+        database=database,
+        bans=bans,
+        moderation=moderation,
+        hours=hours,
+        reviews=reviews,
+        clock=clock,
+    )
     return Desk(
         settings,
         database,

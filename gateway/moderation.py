@@ -105,6 +105,13 @@ class Moderation:
             return [entry for entry in done if entry.action == action]
         return await self._carry_out(intent, again=again)
 
+    async def has_begun(self, author: Author) -> bool:
+        """Whether a crash left something of what this event wanted."""
+        event_id = author.event_id
+        if event_id is None:
+            return False
+        return await self._database.read(lambda c: intents.of_event(c, event_id)) is not None
+
     async def finish(self) -> None:
         """End what processes that are gone have begun. Raises OSError."""
         now = self._clock()

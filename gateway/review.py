@@ -79,6 +79,10 @@ class Reviews:
             author, ids, lambda c, author, each, now: self._reject(c, author, each, reason, now)
         )
 
+    async def reopen_all(self, author: Author, ids: Sequence[int]) -> Decided:
+        """Take the last decisions on several requests back in one transaction, where that goes."""
+        return await self._decide(author, ids, self._reopen)
+
     async def _decide(self, author: Author, ids: Sequence[int], decide: _Decide) -> Decided:
         now = self._clock()
 

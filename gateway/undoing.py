@@ -1,12 +1,14 @@
 """The story of an action that is taken back: once, and only while nobody changed more since."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
 from gateway.hours import Hours
 from gateway.moderation import Moderation, lines_of
+from gateway.review import Reviews
 from gateway.rules.bans import format_line
 from gateway.store import audit
 from gateway.store.audit import Author, Entry
@@ -15,15 +17,26 @@ from gateway.store.database import Database
 
 _BANS = ("ban", "unban")
 _HOURS = ("pause", "resume")
-UNDOABLE = (*_BANS, *_HOURS)
+_DECISIONS = ("approve", "reject")
+UNDOABLE = (*_BANS, *_HOURS, *_DECISIONS)
 _WHY_NOT = {
     "rotate": "the tokens that it ended are known to the homeserver no more",
+    "revoke": "the homeserver knows the token no more; issue another",
+    "issue": "somebody may have the token already; revoke it",
     "resend": "a mail cannot be called back",
     "expire": "its time was over",
     "note": "notes are never deleted",
     "import": "lift its bans instead, or mend the files",
     "account appeared": "the account is there",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """The new entries of the audit, and why what else was wanted was not taken back."""
+
+    done: tuple[Entry, ...]
+    faults: tuple[str, ...] = ()
 
 
 class Undoing:
@@ -36,28 +49,33 @@ class Undoing:
         bans: BanFiles,
         moderation: Moderation,
         hours: Hours,
+        reviews: Reviews,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
         self._bans = bans
         self._moderation = moderation
         self._hours = hours
+        self._reviews = reviews
         self._clock = clock
 
-    async def undo(self, author: Author, number: int | None = None) -> list[Entry]:
-        """Take back one entry of the audit, or the author's own last action; returns the new
-        entries.
+    async def undo(self, author: Author, number: int | None = None) -> Undone:
+        """Take back one entry of the audit, or the author's own last action.
 
         Raises ValueError with one sentence for what cannot be taken back.
         """
+        if await self._moderation.has_begun(author):
+            return Undone(tuple(await self._moderation.change(author, "undo", ())))
         wanted = await self._database.read(lambda c: self._wanted(c, author, number))
-        action = await self._database.read(lambda c: _root(c, wanted[0]).action)
-        if action in _BANS:
+        root = await self._database.read(lambda c: _root(c, wanted[0]))
+        if root.action in _BANS:
             return await self._undo_bans(author, wanted)
-        if action in _HOURS:
-            return [await self._hours.put_back(author, wanted[0])]
-        why = _WHY_NOT.get(action, "it was an end")
-        raise ValueError(f"Entry {wanted[0].id} ({action}) cannot be taken back: {why}.")
+        if root.action in _HOURS:
+            return Undone((await self._hours.put_back(author, wanted[0]),))
+        if root.action in _DECISIONS:
+            return await self._undo_decisions(author, wanted, root)
+        why = _WHY_NOT.get(root.action, "it was an end")
+        raise ValueError(f"Entry {wanted[0].id} ({root.action}) cannot be taken back: {why}.")
 
     @staticmethod
     def _wanted(connection: Connection, author: Author, number: int | None) -> list[Entry]:
@@ -76,7 +94,7 @@ class Undoing:
             )
         return [entry]
 
-    async def _undo_bans(self, author: Author, wanted: Sequence[Entry]) -> list[Entry]:
+    async def _undo_bans(self, author: Author, wanted: Sequence[Entry]) -> Undone:
         changes = []
         for entry in wanted:
             was, then = lines_of(entry)
@@ -94,15 +112,37 @@ class Undoing:
         )
         if not done:
             await self._tell_changed(wanted[0])
-        return done
+        return Undone(tuple(done))
+
+    async def _undo_decisions(self, author: Author, wanted: Sequence[Entry], root: Entry) -> Undone:
+        """Reopen what was decided; or decide again as `root` did, where that was taken back."""
+        for entry in wanted:
+            since = await self._since(entry)
+            if any(each.action in (*_DECISIONS, "reopen") for each in since):
+                await self._tell_changed(entry)
+        ids = [int(entry.subject.removeprefix("registration ")) for entry in wanted]
+        if wanted[0].action != "reopen":
+            decided = await self._reviews.reopen_all(author, ids)
+        elif root.action == "approve":
+            decided = await self._reviews.approve_all(author, ids)
+        else:
+            decided = await self._reviews.reject_all(author, ids, root.reason or "")
+        if not decided.done:
+            raise ValueError(" ".join(decided.faults))
+        reached = {f"registration {each.id}" for each in decided.done}
+        entries = [(await self._since(each))[-1] for each in wanted if each.subject in reached]
+        return Undone(tuple(entries), decided.faults)
 
     async def _tell_changed(self, entry: Entry) -> None:
         """Raises ValueError that says who was there first."""
-        since = await self._database.read(lambda c: audit.about(c, entry.subject, since=entry.id))
-        raise ValueError(changed_since(entry, since))
+        raise ValueError(_changed_since(entry, await self._since(entry)))
+
+    async def _since(self, entry: Entry) -> list[Entry]:
+        """What was done to the same subject after an entry."""
+        return await self._database.read(lambda c: audit.about(c, entry.subject, since=entry.id))
 
 
-def changed_since(entry: Entry, since: Sequence[Entry]) -> str:
+def _changed_since(entry: Entry, since: Sequence[Entry]) -> str:
     """Why an entry that did not have the last word is not taken back."""
     text = f"Entry {entry.id} is left alone: {entry.subject} was changed since"
     if not since:

@@ -8,7 +8,8 @@ from gateway.store.audit import Entry
 
 
 def _told(entry: Entry) -> Line:
-    what = f"Entry {entry.undoes} is taken back (entry {entry.id}): "
+    undone = f"Entry {entry.undoes} is taken back" if entry.undoes else "Taken back"
+    what = f"{undone} (entry {entry.id}): "
     if entry.subject == "desk":
         return (what, "the desk is ", code(entry.after or ""), ".")
     if entry.subject.startswith("registration "):
@@ -22,5 +23,5 @@ def _told(entry: Entry) -> Line:
 @click.pass_obj
 async def undo(call: Call, number: int | None) -> Answer:
     """Take back an action, by its number in `log`; without a number your own last one."""
-    done = await call.desk.undoing.undo(call.author, number)
-    return Answer(tuple(map(_told, done)))
+    undone = await call.desk.undoing.undo(call.author, number)
+    return Answer((*map(_told, undone.done), *undone.faults), ok=not undone.faults)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.rules.bans import Kind
+from gateway.store.audit import Author
 
 OTHER = "@other:example.org"
 
@@ -98,3 +99,26 @@ async def test_what_cannot_be_taken_back_says_why(typed, apply, line, words):
     assert not answer.ok
     assert words in answer.plain()
     assert (await typed("undo 9")).plain() == "There is no entry 9."
+
+
+async def test_a_decision_is_taken_back_and_given_again(desk, typed, apply):
+    await apply()
+    await apply("bob", "bob@example.net", "198.51.100.1")
+    author = Author("@mod:example.org", "$decision")
+    await desk.reviews.reject_all(author, [1, 2], "too many")
+    answer = await typed("undo")
+    assert answer.plain().splitlines() == [
+        "Entry 1 is taken back (entry 3): registration 1 is review.",
+        "Entry 2 is taken back (entry 4): registration 2 is review.",
+    ]
+    assert (await typed("undo 3")).plain() == "Taken back (entry 5): registration 1 is rejected."
+    assert "reject registration 1 review → rejected: too many" in (await typed("log")).plain()
+    assert "is left alone: registration 1 was changed since" in (await typed("undo 3")).plain()
+    await desk.reviews.approve(author, 2)
+    assert (await typed("undo 6", OTHER)).ok
+    assert "Registration 2: review" in (await typed("registration 2")).plain()
+    await desk.reviews.reopen(author, 1)
+    await desk.database.write(
+        lambda c: c.exec_driver_sql("UPDATE registrations SET status = 'registered' WHERE id = 1")
+    )
+    assert not (await typed("undo 8")).ok
