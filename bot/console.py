@@ -18,6 +18,7 @@ from bot.commands import (
     notes,
     questions,
     registrations,
+    review,
     tokens,
     undo,
 )
@@ -44,7 +45,19 @@ _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 
 # Importing a chapter enters its commands into the table; this is their order in `help`, which
 # takes the titles from the beginning of their docstrings.
-CHAPTERS = (bans, ban_list, registrations, tokens, desk, audit, undo, notes, questions, help)
+CHAPTERS = (
+    bans,
+    ban_list,
+    review,
+    registrations,
+    tokens,
+    desk,
+    audit,
+    undo,
+    notes,
+    questions,
+    help,
+)
 table.chapters = CHAPTERS
 
 _NOT_WRITTEN_DOWN = (

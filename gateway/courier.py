@@ -221,7 +221,7 @@ class Courier:
                 outbox.sent(connection, told, now)
             outbox.cancel(connection, registration.id)
             if registrations.become(connection, registration.id, Status.REJECTED, UNDECIDED):
-                settle(connection, registration, "rejected", PORTER.who, now)
+                settle(connection, registration, "rejected", PORTER.who, now, reason)
                 subject = f"registration {registration.id}"
                 audit.note(connection, PORTER, "reject", subject, now, reason=reason)
                 own = tokens.of(connection, registration.id)

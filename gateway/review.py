@@ -67,7 +67,7 @@ class Reviews:
         Raises ValueError with one sentence when its account exists, when its name is somebody
         else's meanwhile, or when nobody decided on it.
         """
-        return _only(await self._decide(author, [id], self._reopen))
+        return _only(await self.reopen_all(author, [id]))
 
     async def approve_all(self, author: Author, ids: Sequence[int]) -> Decided:
         """Approve several requests in one transaction, those that can be."""
@@ -129,7 +129,7 @@ class Reviews:
         if self._rejection_mail and registration.reviews:  # nobody else was told of a decision
             outbox.owe(connection, registration.id, self._mail_domain, now, "rejected")
         _note(connection, author, "reject", registration, Status.REJECTED, now, reason=reason)
-        settle(connection, registration, "rejected", author.who, now)
+        settle(connection, registration, "rejected", author.who, now, reason)
 
     def _reopen(
         self, connection: Connection, author: Author, registration: Registration, now: datetime

@@ -52,14 +52,20 @@ def announce(
 
 
 def settle(
-    connection: Connection, registration: Registration, what: str, who: str, now: datetime
+    connection: Connection,
+    registration: Registration,
+    what: str,
+    who: str,
+    now: datetime,
+    reason: str = "",
 ) -> None:
     """Let the message say how the request was decided, and by whom; no matter if there is none."""
     number = registration.id
     text = (
-        f"Request {number} was {what} by {outside(who)}: name {outside(registration.name)},"
-        f" address {outside(masked(registration.email))}"
+        f"Request {number}, name {outside(registration.name)},"
+        f" address {outside(masked(registration.email))}, was {what} by {outside(who)}"
     )
+    text += f": {outside(reason)}" if reason else ""
     alerts.end(connection, f"{_KIND} {number}", now, text)
     if not registrations.waiting(connection, 1):
         alerts.end(connection, _CROWD, now, "All requests that waited are decided")

@@ -6,6 +6,7 @@ import click
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.notes import told_notes
+from bot.commands.review import decisions, reasons
 from bot.commands.table import NUMBER, SPAN, Call, also, table, when
 from gateway.rules.addresses import masked
 from gateway.store import notes, outbox, tokens
@@ -72,9 +73,10 @@ async def registrations_(
 @click.pass_obj
 async def registration(call: Call, id: int, full: bool) -> Answer:
     """Tell one registration's whole story."""
-    found, mails, token, noted = await call.desk.database.read(
+    found, decided, mails, token, noted = await call.desk.database.read(
         lambda c: (
             store.get(c, id),
+            decisions(c, id),
             outbox.history(c, id),
             tokens.of(c, id),
             notes.about(c, f"registration {id}"),
@@ -95,10 +97,12 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
         (f"Refused, {each['code'].replace('_', ' ')}: ", code(each["detail"]))
         for each in found.refusals
     ]
+    lines += [reasons(found)] if found.reviews else []
+    lines += decided
     if found.status is Status.REPEAT:
         lines.append("A known address: the applicant saw the usual page, nothing was mailed.")
     for mail in mails:
-        line: list[Part] = [f"Mail {mail.status}, attempts: {mail.attempts}"]
+        line: list[Part] = [f"Mail ({mail.kind}) {mail.status}, attempts: {mail.attempts}"]
         if mail.status == "queued":
             line.append(f", next at {when(mail.due_at)}")
         if mail.sent_at:

@@ -13,6 +13,7 @@ from bot.console import Console
 from gateway.app import Desk, open_desk
 from gateway.config import parse
 from gateway.rules.screening import Application, Refusal
+from gateway.settings import Settings
 from gateway.store.audit import Author
 
 CONFIG = """
@@ -46,8 +47,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
-    async with open_desk(parse(CONFIG, tmp_path, {}), clock) as desk:
+def settings(tmp_path: Path) -> Settings:
+    return parse(CONFIG, tmp_path, {})
+
+
+@pytest.fixture
+async def desk(settings: Settings, clock: Clock) -> AsyncIterator[Desk]:
+    async with open_desk(settings, clock) as desk:
         yield desk
 
 

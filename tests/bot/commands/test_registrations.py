@@ -38,7 +38,7 @@ async def test_one_registration_tells_its_story(typed, apply, desk, clock):
     (mail,) = await desk.database.write(lambda c: outbox.claim(c, 1, clock()))
     await desk.database.write(lambda c: outbox.postponed(c, mail, "451 later", clock()))
     story = (await typed("registration 2")).plain()
-    assert "Mail queued, attempts: 1" in story
+    assert "Mail (token) queued, attempts: 1" in story
     assert "last error: 451 later" in story
     await apply("ann2", "ann@example.net")
     assert "nothing was mailed" in (await typed("registration 3")).plain()
