@@ -19,6 +19,7 @@ from gateway.edges import make_composer, make_mailer, make_token_source, make_wh
 from gateway.foresight import Foresight
 from gateway.homeserver.names import Names
 from gateway.hours import Hours
+from gateway.lookout import Lookout
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.moderation import Moderation
@@ -57,6 +58,7 @@ class Desk:
     notebook: Notebook
     names: Names
     mailer: Mailer
+    lookout: Lookout
     registrar: Registrar
     reviews: Reviews
     rotation: Rotation
@@ -175,12 +177,14 @@ def _bind(
         wake=bell.set,
         clock=clock,
     )
+    lookout = Lookout(settings.alerts, database, clock)
     registrar = Registrar(
         settings=settings,
         database=database,
         bans=bans,
         hours=hours,
         names=names,
+        lookout=lookout,
         wake=bell.set,
         clock=clock,
     )
@@ -230,6 +234,7 @@ def _bind(
         Notebook(database, bans, clock),
         names,
         mailer,
+        lookout,
         registrar,
         reviews,
         rotation,
@@ -261,6 +266,7 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
                 ("courier", desk.courier.run),
                 ("rotation", desk.rotation.run),
                 ("accounts", desk.accounts.run),
+                ("lookout", desk.lookout.run),
             ):
                 tasks.create_task(supervise(name, work), name=name)
     finally:

@@ -12,12 +12,12 @@ from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.homeserver.names import Names
 from gateway.hours import Hours
-from gateway.rules.abuse import Bursts
+from gateway.lookout import Lookout
 from gateway.rules.doubts import Doubt, doubts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
 from gateway.settings import Settings
-from gateway.store import alerts, audit, hits, lookback, outbox, registrations
+from gateway.store import audit, hits, lookback, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
@@ -55,6 +55,7 @@ class Registrar:
         bans: BanFiles,
         hours: Hours,
         names: Names,
+        lookout: Lookout,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
@@ -68,7 +69,7 @@ class Registrar:
         self._wake = wake
         self._clock = clock
         self._hearing = 0  # requests under way
-        self._bursts = Bursts(settings.alerts.burst)
+        self._lookout = lookout
         self._mail_domain = settings.smtp.domain
 
     async def apply(self, application: Application) -> Verdict:
@@ -93,14 +94,18 @@ class Registrar:
             opening=await self._hours.opening(),
             now=now,
         )
+        request = _request(application, screened)
         self._hearing += 1
         try:
             availability = await self._availability(screened)
             verdict = await self._database.write(
-                lambda connection: self._decide(connection, application, screened, availability)
+                lambda connection: self._decide(
+                    connection, application, request, screened, availability
+                )
             )
         finally:
             self._hearing -= 1
+        self._lookout.heard(request, screened, verdict.refusals)
         if not verdict.refusals:
             self._wake()
         return verdict
@@ -115,13 +120,13 @@ class Registrar:
         self,
         connection: Connection,
         application: Application,
+        request: Request,
         screened: Screened,
         availability: NameAvailability,
     ) -> Verdict:
         # The time of the decision: at that of the arrival, requests that overtook this one while
         # it waited for the homeserver would lie in the future, and no limit would count them.
         now = self._clock()
-        request = _request(application, screened)
         limits = self._rules.limits
         seen = lookback.seen(
             connection,
@@ -169,9 +174,7 @@ class Registrar:
             ],
             reviews=[{"code": each.code, "detail": each.detail} for each in looks],
         )
-        if refusals:
-            self._watch_bursts(connection, request, screened, refusals, now)
-        elif status is Status.PENDING:
+        if not refusals and status is Status.PENDING:
             outbox.owe(connection, registration_id, self._mail_domain, now)
         elif looks:
             self._let_wait(connection, registration_id, now)
@@ -195,31 +198,6 @@ class Registrar:
         if registration.status is Status.REVIEW:
             outbox.owe(connection, registration_id, self._mail_domain, now, "review")
             announce(connection, registration, past, now)
-
-    def _watch_bursts(
-        self,
-        connection: Connection,
-        request: Request,
-        screened: Screened,
-        refusals: list[Refusal],
-        now: datetime,
-    ) -> None:
-        codes = {each.code: each for each in refusals}
-        if set(codes) == {Code.CLOSED}:
-            return
-        causes = [f"network {request.network}"]
-        if screened.address is not None:
-            causes.append(f"domain {screened.address.domain}")
-        if Code.NAME_BANNED in codes:
-            causes.append(f"pattern {codes[Code.NAME_BANNED].detail}")
-        limit = self._settings.alerts.burst
-        for cause in causes:
-            if self._bursts.note(cause, now):
-                reasons = ", ".join(code.replace("_", " ") for code in codes)
-                kind, _, value = cause.partition(" ")
-                where = f"{kind} {alerts.outside(value)}"
-                text = f"Burst of refused requests ({limit} or more), {where}: {reasons}"
-                alerts.raise_alert(connection, f"burst {cause}", text, now)
 
     async def resend(self, registration_id: int, author: Author) -> Registration:
         """Owe a live request another mail. Raises ValueError with one sentence."""

@@ -47,6 +47,13 @@ def _share(value: object) -> float:
     return float(number) / 100
 
 
+def _size(value: object) -> int:
+    found = re.fullmatch(r"([0-9]{1,9}) ?([KMGT]i)?B", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("must be a size such as 500MiB or 2GiB")
+    return int(found[1]) << (10 * " KMGT".index(found[2][0]) if found[2] else 0)
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     if not isinstance(value, str):
         raise ValueError("must be an address or network in quotes, such as '10.0.0.0/8'")
@@ -74,6 +81,7 @@ def _cron(value: object) -> str:
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 LimitText = Annotated[Limit, BeforeValidator(_limit)]
 Share = Annotated[float, BeforeValidator(_share)]
+Size = Annotated[int, BeforeValidator(_size)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Cron = Annotated[str, BeforeValidator(_cron)]
@@ -215,9 +223,16 @@ class Bot(_Section):
 
 
 class Alerts(_Section):
-    """When a burst of refused requests is worth a message."""
+    """What is worth a message to the room."""
 
     burst: LimitText = Limit(10, timedelta(minutes=10))
+    burst_in_all: LimitText = Limit(100, timedelta(minutes=10))
+    ban_hits: LimitText = Limit(50, timedelta(days=1))
+    names_by_address: LimitText = Limit(4, timedelta(days=1))
+    names_by_network: LimitText = Limit(20, timedelta(days=1))
+    quiet: Duration = timedelta(minutes=15)
+    down_after: Duration = timedelta(minutes=1)
+    disk: Size = 500 * 2**20
 
 
 class Moderation(_Section):

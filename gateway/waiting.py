@@ -37,7 +37,7 @@ def announce(
     number = registration.id
     if alerts.asked(connection, _KIND, now - _HOUR) >= _MOST_MESSAGES:
         text = "More requests wait for a decision than have a message: `review` lists them all"
-        alerts.raise_alert(connection, _CROWD, text, now)
+        alerts.raise_alert(connection, _CROWD, text, now, quiet=None)
         return
     text = (
         f"Request {number} waits for a decision: name {outside(registration.name)},"
@@ -48,7 +48,9 @@ def announce(
         f" `approve {number}` (✅) or `reject {number}` (❌)?"
     )
     actions = (("✅", f"approve {number}"), ("❌", f"reject {number}"))
-    alerts.raise_alert(connection, f"{_KIND} {number}", text, now, actions=actions)
+    alerts.raise_alert(
+        connection, f"{_KIND} {number}", text, now, quiet=None, actions=actions
+    )
 
 
 def settle(

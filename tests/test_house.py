@@ -42,6 +42,7 @@ FLOORS = (
     (
         "gateway/edges.py",
         "gateway/hours.py",
+        "gateway/lookout.py",
         "gateway/registration.py",
         "gateway/review.py",
         "gateway/waiting.py",

@@ -1,27 +1,69 @@
-"""Abuse: when refused requests come so thick that a moderator should know."""
+"""Abuse: when something comes so thick that a moderator should know."""
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from gateway.rules.limits import Limit
 
 _MOST_CAUSES = 10_000  # remembered at once; the longest silent is forgotten first
+_MOST_SAMPLES = 5  # of one burst, when it begins
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What was not told yet of a burst: how many, since when, and how some of them looked."""
+
+    count: int
+    since: datetime
+    samples: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Item:
+    at: datetime
+    sample: str
+    is_told: bool = False
 
 
 class Bursts:
-    """Counts refused requests by cause within a sliding span of time."""
+    """Counts what comes under a cause within a sliding span of time.
+
+    With a `value` only different values count: the names that one address asks for.
+    """
 
     def __init__(self, limit: Limit) -> None:
-        self._limit = limit
+        self._within = limit.within
         self._enough = max(1, limit.count)
-        self._times: OrderedDict[str, deque[datetime]] = OrderedDict()
+        self._numbers = count()
+        self._seen: OrderedDict[str, OrderedDict[object, _Item]] = OrderedDict()
 
-    def note(self, cause: str, now: datetime) -> bool:
-        """Count one more of `cause`; whether there are now enough of them for an alert."""
-        times = self._times.setdefault(cause, deque(maxlen=self._enough))
-        self._times.move_to_end(cause)
-        if len(self._times) > _MOST_CAUSES:
-            self._times.popitem(last=False)
-        times.append(now)
-        full = len(times) == self._enough
-        return full and now - times[0] <= self._limit.within
+    def note(
+        self, cause: str, now: datetime, sample: str = "", value: str | None = None
+    ) -> Burst | None:
+        """Count one more of `cause`; answers what there is to tell, once they are enough."""
+        items = self._items(cause)
+        key = next(self._numbers) if value is None else value
+        item = items.pop(key, _Item(now, sample))
+        item.at = now
+        items[key] = item
+        if len(items) > self._enough:
+            items.popitem(last=False)
+        since = next(iter(items.values())).at
+        if len(items) < self._enough or now - since > self._within:
+            return None
+        untold = [each for each in items.values() if not each.is_told]
+        if not untold:
+            return None
+        for each in untold:
+            each.is_told = True
+        samples = [each.sample for each in untold if each.sample]
+        return Burst(len(untold), untold[0].at, tuple(samples[-_MOST_SAMPLES:]))
+
+    def _items(self, cause: str) -> OrderedDict[object, _Item]:
+        items = self._seen.setdefault(cause, OrderedDict())
+        self._seen.move_to_end(cause)
+        if len(self._seen) > _MOST_CAUSES:
+            self._seen.popitem(last=False)
+        return items

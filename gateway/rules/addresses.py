@@ -20,6 +20,23 @@ _PLUS = frozenset(
         *("fastmail.com", "fastmail.fm", "posteo.de", "posteo.net", "mailbox.org", "zoho.com"),
     }
 )
+_FOR_EVERYBODY = (
+    _DOTS_AND_PLUS
+    | _PLUS
+    | {
+        *("yahoo.com", "yahoo.co.uk", "yahoo.fr", "yahoo.de", "yahoo.co.jp", "ymail.com"),
+        *("hotmail.co.uk", "hotmail.fr", "live.co.uk", "outlook.de", "outlook.fr", "aol.com"),
+        *("gmx.de", "gmx.net", "gmx.com", "gmx.at", "gmx.ch", "web.de", "t-online.de", "mail.com"),
+        *("freenet.de", "arcor.de", "orange.fr", "wanadoo.fr", "free.fr", "laposte.net", "sfr.fr"),
+        *("libero.it", "virgilio.it", "tutanota.com", "tuta.io", "tuta.com", "disroot.org"),
+        *("riseup.net", "hey.com", "startmail.com", "runbox.com", "comcast.net", "verizon.net"),
+        *("att.net", "bellsouth.net", "sbcglobal.net", "cox.net", "rogers.com", "btinternet.com"),
+        *("mail.ru", "bk.ru", "inbox.ru", "list.ru", "yandex.ru", "yandex.com", "ya.ru", "ukr.net"),
+        *("rambler.ru", "qq.com", "foxmail.com", "163.com", "126.com", "sina.com", "naver.com"),
+        *("daum.net", "rediffmail.com", "uol.com.br", "bol.com.br", "terra.com.br", "seznam.cz"),
+        *("wp.pl", "o2.pl", "onet.pl", "interia.pl", "abv.bg", "simplelogin.com", "duck.com"),
+    }
+)
 _SAME = {
     "googlemail.com": "gmail.com",
     "protonmail.com": "proton.me",
@@ -69,14 +86,19 @@ def address_key(local: str, domain: str) -> str:
     return f"{local}@{_SAME.get(domain, domain)}"
 
 
+def is_for_everybody(domain: str) -> bool:
+    """Whether so many people have their mail at `domain` that nobody wants to ban it whole."""
+    return domain in _FOR_EVERYBODY
+
+
+def masked(email: str) -> str:
+    """An address that can be recognised but not collected."""
+    local, at, domain = email.rpartition("@")
+    return f"{local[:1]}…{at}{domain}" if at else f"{email[:1]}…"
+
+
 def folded(text: str) -> str:
     """`text` without regard to case, nor to how its accents are written."""
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
-
-
-def masked(email: str) -> str:
-    """An address that can be recognised but not collected; its domain in full."""
-    local, at, domain = email.rpartition("@")
-    return f"{local[:1]}…{at}{domain}" if at else f"{email[:1]}…"

@@ -9,20 +9,40 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, func, or_, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, RowMapping, and_, func, literal_column, or_, select
 
+from gateway.store import mutes
 from gateway.store.offers import Offer
-from gateway.store.schema import alerts, mutes
+from gateway.store.schema import alerts
 
-QUIET = timedelta(hours=1)  # a cause that was silent for so long starts a new message
+KINDS = {  # what the room is told of, for whoever mutes one
+    "burst": "many refused requests",
+    "hits": "bans that are hit often",
+    "names": "one person under many names",
+    "mail": "mails that were given up",
+    "mails": "mails that fail and are tried again",
+    "smtp": "the mail server down",
+    "homeserver": "the homeserver down",
+    "rotation": "tokens replaced",
+    "tokens": "tokens that cannot be replaced",
+    "rejected": "requests rejected before their mail",
+    "files": "ban files with bad lines",
+    "disk": "disk space",
+    "saving": "requests that could not be saved",
+    "review": "requests that wait for a person",
+}
+# Nothing that goes on: when such a one is over, there is nothing to tell.
+_HAPPENINGS = ("rotation", "rejected", "mail")
+_A_WHILE = timedelta(hours=1)  # silence that ends an alert, unless the alert says otherwise
+_LATE = timedelta(minutes=5)  # a time further ahead was written before the clock was set back
 _MOST_DETAILS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One cause. `event_id` is the room's message about it, once there is one; `details` stand in
-    its thread, and each of `actions` is offered as a reaction to it."""
+    its thread, and each of `actions` is offered as a reaction to it. After `quiet` seconds of
+    silence it ends by itself."""
 
     id: int
     cause: str
@@ -31,20 +51,24 @@ class Alert:
     first_at: datetime
     last_at: datetime
     ended_at: datetime | None
+    quiet: int | None
     details: tuple[str, ...]
     actions: tuple[Offer, ...]
     version: int
+    shown_version: int
     event_id: str | None
     details_event_id: str | None
 
+    @property
+    def kind(self) -> str:
+        """The first word of its cause."""
+        return self.cause.partition(" ")[0]
 
-@dataclass(frozen=True, slots=True)
-class Mute:
-    """A cause, or a kind of causes, that the room does not hear of; without `until` for good."""
-
-    cause: str
-    until: datetime | None
-    who: str
+    def is_silent(self, now: datetime) -> bool:
+        """Whether it has ended by itself. A clock that was set back keeps none alive."""
+        if self.quiet is None:
+            return False
+        return now - self.last_at >= timedelta(seconds=self.quiet) or self.last_at > now + _LATE
 
 
 _COLUMNS = tuple(alerts.c[name] for name in Alert.__slots__)
@@ -52,7 +76,7 @@ _COLUMNS = tuple(alerts.c[name] for name in Alert.__slots__)
 
 def outside(value: str) -> str:
     """A value that came from outside, as it stands in an alert's text: between backquotes."""
-    harmless = value.replace("`", "'")
+    harmless = value.replace("`", "'").replace("\n", "\\u000a")
     return f"`{harmless}`"
 
 
@@ -62,45 +86,67 @@ def raise_alert(
     text: str,
     now: datetime,
     *,
+    count: int = 1,
+    since: datetime | None = None,
+    quiet: timedelta | None = _A_WHILE,
     detail: str | None = None,
+    details: Sequence[str] = (),
     actions: Sequence[Offer] = (),
 ) -> int:
-    """Count one more of `cause`, or begin a row for it; returns its number.
+    """Count `count` more of `cause`, or begin a row for it; returns its number.
 
-    `actions` are (reaction, command); in a command `{id}` becomes the alert's number.
+    `actions` are (reaction, command); in a command `{id}` becomes the alert's number. Without
+    `quiet` the alert lasts until it is ended.
     """
+    lines = [*details, *([detail] if detail else [])]
+    standing = _standing(connection, cause, now)
+    if standing is not None:
+        _change(
+            connection,
+            standing,
+            text=text,
+            count=alerts.c.count + count,
+            last_at=now,
+            details=json.dumps([*standing.details, *lines][-_MOST_DETAILS:]),
+        )
+        return standing.id
+    values = {
+        "cause": cause,
+        "text": text,
+        "count": count,
+        "first_at": since or now,
+        "last_at": now,
+        "quiet": None if quiet is None else int(quiet.total_seconds()),
+        "details": json.dumps(lines[-_MOST_DETAILS:]),
+        "actions": "[]",
+        "version": 1,
+        "shown_version": 0,
+    }
+    added = alerts.insert().values(values).returning(alerts.c.id)
+    number = int(connection.execute(added).scalar_one())
+    offered = [(key, command.replace("{id}", str(number))) for key, command in actions]
+    connection.execute(
+        alerts.update().where(alerts.c.id == number).values(actions=json.dumps(offered))
+    )
+    return number
+
+
+def state(
+    connection: Connection,
+    cause: str,
+    text: str,
+    now: datetime,
+    *,
+    since: datetime | None = None,
+    actions: Sequence[Offer] = (),
+) -> int:
+    """Say how something stands that lasts until it is ended: not counted, and told anew only when
+    the words change, however many processes say so."""
     standing = _standing(connection, cause, now)
     if standing is None:
-        values = {
-            "cause": cause,
-            "text": text,
-            "count": 1,
-            "first_at": now,
-            "last_at": now,
-            "details": json.dumps([detail] if detail else []),
-            "actions": "[]",
-            "version": 1,
-            "shown_version": 0,
-        }
-        added = alerts.insert().values(values).returning(alerts.c.id)
-        number = int(connection.execute(added).scalar_one())
-        offered = [(key, command.replace("{id}", str(number))) for key, command in actions]
-        connection.execute(
-            alerts.update().where(alerts.c.id == number).values(actions=json.dumps(offered))
-        )
-        return number
-    details = [*standing.details, *([detail] if detail else [])][-_MOST_DETAILS:]
-    connection.execute(
-        alerts.update()
-        .where(alerts.c.id == standing.id)
-        .values(
-            text=text,
-            count=alerts.c.count + 1,
-            last_at=now,
-            details=json.dumps(details),
-            version=alerts.c.version + 1,
-        )
-    )
+        return raise_alert(connection, cause, text, now, since=since, quiet=None, actions=actions)
+    if standing.text != text:
+        _change(connection, standing, text=text, last_at=now)
     return standing.id
 
 
@@ -118,33 +164,53 @@ def end(connection: Connection, cause: str, now: datetime, text: str | None = No
     return ended.rowcount > 0
 
 
+def end_silent(connection: Connection, now: datetime) -> int:
+    """End what has been silent for long enough; returns how many that were."""
+    silent = [each for each in lasting(connection) if each.is_silent(now)]
+    for each in silent:
+        _end_silent(connection, each, now)
+    return len(silent)
+
+
 def pending(connection: Connection, now: datetime, most: int = 10) -> list[Alert]:
-    """Alerts that the room has not seen, or not as they are now, unless muted; oldest first."""
-    quiet = [each.cause for each in muted(connection, now)]
+    """Alerts that the room has not seen, or not as they are now, unless muted.
+
+    Reviews come first, then what is new, then what has changed; each oldest first.
+    """
+    quiet = [each.cause for each in mutes.in_force(connection, now)]
+    is_review = alerts.c.cause.startswith("review ")
     query = (
         select(*_COLUMNS)
         .where(
-            alerts.c.version != alerts.c.shown_version,
+            # Written out: with a bound parameter SQLite would not use the index.
+            literal_column("version <> shown_version"),
             *(alerts.c.cause != cause for cause in quiet),
             *(~alerts.c.cause.startswith(f"{cause} ", autoescape=True) for cause in quiet),
         )
-        .order_by(alerts.c.id)
+        .order_by(is_review.desc(), alerts.c.shown_version != 0, alerts.c.id)
         .limit(most)
     )
     return [_read(row) for row in connection.execute(query).mappings()]
 
 
+def posted(connection: Connection, alert_id: int, event_id: str) -> None:
+    """Note that an alert has a message in the room."""
+    connection.execute(alerts.update().where(alerts.c.id == alert_id).values(event_id=event_id))
+
+
 def shown(
     connection: Connection,
     alert_id: int,
-    event_id: str,
+    event_id: str | None,
     version: int,
     details_event_id: str | None = None,
 ) -> None:
     """Note that the room shows an alert in this version."""
-    values: dict[str, object] = {"event_id": event_id, "shown_version": version}
-    if details_event_id is not None:
-        values["details_event_id"] = details_event_id
+    values = {
+        "event_id": event_id,
+        "shown_version": version,
+        "details_event_id": details_event_id,
+    }
     connection.execute(alerts.update().where(alerts.c.id == alert_id).values(values))
 
 
@@ -163,51 +229,54 @@ def get(connection: Connection, alert_id: int) -> Alert | None:
     return None if row is None else _read(row)
 
 
-def lasting(connection: Connection, now: datetime) -> list[Alert]:
+def lasting(connection: Connection) -> list[Alert]:
     """The alerts that have not ended, oldest first."""
-    query = (
-        select(*_COLUMNS)
-        .where(alerts.c.ended_at.is_(None), alerts.c.last_at > now - QUIET)
-        .order_by(alerts.c.id)
-    )
+    query = select(*_COLUMNS).where(alerts.c.ended_at.is_(None)).order_by(alerts.c.id)
     return [_read(row) for row in connection.execute(query).mappings()]
 
 
-def mute(connection: Connection, cause: str, until: datetime | None, who: str) -> None:
-    """Keep a cause, or all of a kind, out of the room; it is counted all the same."""
-    values = {"cause": cause, "until": until, "who": who}
-    added = insert(mutes).values(values)
-    connection.execute(added.on_conflict_do_update(index_elements=["cause"], set_=values))
+def recent(connection: Connection, now: datetime, span: timedelta) -> list[str]:
+    """The causes of the alerts that last, or ended within `span`."""
+    ended = alerts.c.ended_at
+    query = select(alerts.c.cause).where(
+        or_(ended.is_(None), and_(ended > now - span, ended <= now + _LATE))
+    )
+    return list(connection.execute(query).scalars())
 
 
-def unmute(connection: Connection, cause: str) -> bool:
-    """Let a cause be heard again; False when it was not muted."""
-    return connection.execute(mutes.delete().where(mutes.c.cause == cause)).rowcount == 1
-
-
-def muted(connection: Connection, now: datetime) -> list[Mute]:
-    """The mutes in force."""
-    columns = (mutes.c[name] for name in Mute.__slots__)
-    query = select(*columns).where(or_(mutes.c.until.is_(None), mutes.c.until > now))
-    return [Mute(*row) for row in connection.execute(query.order_by(mutes.c.cause))]
+def is_known(connection: Connection, cause: str) -> bool:
+    """Whether there ever was an alert of this very cause."""
+    query = select(func.count()).select_from(alerts).where(alerts.c.cause == cause)
+    return bool(connection.execute(query).scalar())
 
 
 def _standing(connection: Connection, cause: str, now: datetime) -> Alert | None:
-    row = (
+    query = select(*_COLUMNS).where(alerts.c.cause == cause, alerts.c.ended_at.is_(None))
+    row = connection.execute(query.order_by(alerts.c.id.desc()).limit(1)).mappings().first()
+    if row is None:
+        return None
+    alert = _read(row)
+    if alert.is_silent(now):
+        _end_silent(connection, alert, now)
+        return None
+    return alert
+
+
+def _end_silent(connection: Connection, alert: Alert, now: datetime) -> None:
+    if alert.kind in _HAPPENINGS:
         connection.execute(
-            select(*_COLUMNS)
-            .where(
-                alerts.c.cause == cause,
-                alerts.c.ended_at.is_(None),
-                alerts.c.last_at > now - QUIET,
-            )
-            .order_by(alerts.c.id.desc())
-            .limit(1)
+            alerts.update().where(alerts.c.id == alert.id).values(ended_at=now, actions="[]")
         )
-        .mappings()
-        .first()
+    else:
+        _change(connection, alert, ended_at=min(now, alert.last_at), actions="[]")
+
+
+def _change(connection: Connection, alert: Alert, **values: object) -> None:
+    connection.execute(
+        alerts.update()
+        .where(alerts.c.id == alert.id)
+        .values(version=alerts.c.version + 1, **values)
     )
-    return None if row is None else _read(row)
 
 
 def _read(row: RowMapping) -> Alert:

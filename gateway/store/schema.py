@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 
@@ -108,13 +109,16 @@ alerts = Table(  # what the room is told: one row and one message for a cause wh
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
+    Column("quiet", Integer),  # seconds of silence after which it ends by itself; none: never
     Column("details", Text, nullable=False),  # JSON list of lines, for the message's thread
     Column("actions", Text, nullable=False),  # JSON list of [reaction, command]
     Column("version", Integer, nullable=False),  # one more with each change
     Column("shown_version", Integer, nullable=False),
     Column("event_id", Text),
     Column("details_event_id", Text),
-    Index("alerts_by_cause", "cause", "last_at"),
+    Index("alerts_by_cause", "cause", "ended_at"),
+    Index("alerts_by_end", "ended_at"),
+    Index("alerts_to_show", "id", sqlite_where=text("version <> shown_version")),
 )
 
 mutes = Table(  # causes that the room does not want to hear of; none: until unmuted

@@ -24,6 +24,7 @@ from gateway.config import parse
 from gateway.courier import Courier
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Token, TokenSource
 from gateway.hours import Hours
+from gateway.lookout import Lookout
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.registration import Registrar, Verdict
@@ -216,6 +217,7 @@ class House:
     names: Any
     hours: Hours
     rotation: Rotation
+    lookout: Lookout
     registrar: Registrar
     reviews: Reviews
     mailer: Mailer
@@ -250,6 +252,7 @@ class House:
         return (await self.database.read(outbox.depth))[0]
 
     async def alerts(self) -> dict[str, tuple[int, str]]:
+        await self.lookout.tell()
         found = await self.database.read(lambda c: alerts.pending(c, self.clock(), 100))
         assert len({alert.cause for alert in found}) == len(found)
         return {alert.cause: (alert.count, alert.text) for alert in found}
@@ -351,12 +354,14 @@ async def open_house(
             wake=bell.set,
             clock=clock,
         )
+        lookout = Lookout(settings.alerts, database, clock)
         registrar = Registrar(
             settings=settings,
             database=database,
             bans=bans,
             hours=hours,
             names=names,
+            lookout=lookout,
             wake=bell.set,
             clock=clock,
         )
@@ -404,6 +409,7 @@ async def open_house(
             names,
             hours,
             rotation,
+            lookout,
             registrar,
             Reviews(settings=settings, database=database, wake=bell.set, clock=clock),
             mailer,

@@ -344,35 +344,6 @@ async def test_a_full_disk_promises_nothing_and_recovers(open_house):
     assert await house.apply("bob", "bob@example.net", "198.51.100.1") == ()
 
 
-async def test_a_burst_raises_one_alert_that_counts(house):
-    for n in range(12):
-        await house.codes("!", "ann@example.net", f"203.0.113.{n}")
-    assert {cause: count for cause, (count, _) in (await house.alerts()).items()} == {
-        "burst network 203.0.113.0/24": 3,
-        "burst domain example.net": 3,
-    }
-    text = (await house.alerts())["burst domain example.net"][1]
-    assert "10 per 10m" in text and "name malformed" in text
-
-
-async def test_a_burst_against_a_pattern_is_one_too(open_house):
-    house = await open_house(alerts={"burst": "2 per 10m"})
-    await house.ban("name", "^adm")
-    for n in range(2):
-        await house.codes(f"admin{n}", f"a@n{n}.example", f"203.0.{n}.1")
-    assert list(await house.alerts()) == ["burst pattern ^adm"]
-
-
-async def test_slow_refusals_and_a_closed_desk_are_no_burst(house):
-    for _ in range(12):
-        await house.codes("!")
-        house.clock.turn(minutes=2)
-    await house.hours.pause(MOD, None)
-    for n in range(12):
-        await house.codes(f"n{n}x", f"n{n}@elsewhere.example", "198.51.100.1")
-    assert await house.alerts() == {}
-
-
 async def test_a_mail_is_sent_again_by_command_for_live_requests_only(house):
     await house.apply()
     with pytest.raises(ValueError, match="There is no registration 9"):

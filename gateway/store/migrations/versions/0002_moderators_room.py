@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("first_at", sa.DateTime, nullable=False),
         sa.Column("last_at", sa.DateTime, nullable=False),
         sa.Column("ended_at", sa.DateTime),
+        sa.Column("quiet", sa.Integer),
         sa.Column("details", sa.Text, nullable=False),
         sa.Column("actions", sa.Text, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
@@ -53,7 +54,10 @@ def upgrade() -> None:
         sa.Column("event_id", sa.Text),
         sa.Column("details_event_id", sa.Text),
     )
-    op.create_index("alerts_by_cause", "alerts", ["cause", "last_at"])
+    op.create_index("alerts_by_cause", "alerts", ["cause", "ended_at"])
+    op.create_index("alerts_by_end", "alerts", ["ended_at"])
+    unseen = sa.text("version <> shown_version")
+    op.create_index("alerts_to_show", "alerts", ["id"], sqlite_where=unseen)
     op.create_table(
         "mutes",
         sa.Column("cause", sa.Text, primary_key=True),
