@@ -1,48 +1,15 @@
 """The bot at work: a desk, its moderators' room, and the alerts between them."""
 
 import asyncio
-from collections.abc import Sequence
 
 from bot.account import session_of
-from bot.answers import Answer, Part, code
+from bot.feed import DeskAlerts
 from bot.ledger import DeskLedger
-from bot.room.alerts import RoomAlert
 from bot.room.room import Room
 from gateway.app import Desk, open_desk, run_gateway
 from gateway.config import ConfigError
 from gateway.settings import Settings
-from gateway.store import alerts
-from gateway.store.alerts import Alert
 from gateway.supervision import supervise
-
-
-class DeskAlerts:
-    """The room's feed of alerts, out of the database."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._database = desk.database
-        self._clock = desk.clock
-
-    async def pending(self) -> Sequence[RoomAlert]:
-        """What the room has not seen, or not with its present count."""
-        now = self._clock()
-        found = await self._database.read(lambda c: alerts.pending(c, now))
-        return [_shown(alert) for alert in found]
-
-    async def shown(self, id: int, event_id: str, version: int) -> None:
-        """The room shows it now."""
-        await self._database.write(lambda c: alerts.shown(c, id, event_id, version))
-
-
-def _shown(alert: Alert) -> RoomAlert:
-    # What stands between backquotes came from outside.
-    parts: list[Part] = [
-        code(part) if number % 2 else part for number, part in enumerate(alert.text.split("`"))
-    ]
-    if alert.count > 1:
-        parts.append(f" (×{alert.count} since {alert.first_at:%H:%M} UTC)")
-    answer = Answer((tuple(parts),))
-    return RoomAlert(alert.id, answer.plain(), answer.html(), alert.event_id, alert.version)
 
 
 def build_room(desk: Desk) -> Room:

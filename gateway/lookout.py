@@ -138,17 +138,17 @@ class Lookout:
             return
         burst, limit = self._bursts, f"{self._limits.burst} or more"
         network = request.network
-        text = f"Refused requests from the network {outside(network)} ({limit})"
+        text = f"Burst of refused requests from the network {outside(network)} ({limit})"
         yield _Cause(burst, f"burst network {network}", text, f"ip {network}")
         if screened.address is not None:
             domain = screened.address.domain
-            text = f"Refused requests with addresses at {outside(domain)} ({limit})"
+            text = f"Burst of refused requests with addresses at {outside(domain)} ({limit})"
             bans = None if is_for_everybody(domain) else f"email @{domain}"
             yield _Cause(burst, f"burst domain {domain}", text, bans)
         for pattern in (value for kind, value in screened.met if kind is Kind.NAME):
-            text = f"Refused requests for names like {outside(pattern)} ({limit})"
+            text = f"Burst of refused requests for names like {outside(pattern)} ({limit})"
             yield _Cause(burst, f"burst pattern {pattern}", text)
-        text = f"Refused requests in all ({self._limits.burst_in_all} or more)"
+        text = f"Burst of refused requests in all ({self._limits.burst_in_all} or more)"
         yield _Cause(self._in_all, _IN_ALL, text)
 
     def _names(self, request: Request, screened: Screened) -> Iterator[_Cause]:

@@ -172,7 +172,7 @@ def end_silent(connection: Connection, now: datetime) -> int:
     return len(silent)
 
 
-def pending(connection: Connection, now: datetime, most: int = 10) -> list[Alert]:
+def pending(connection: Connection, now: datetime, most: int = 50) -> list[Alert]:
     """Alerts that the room has not seen, or not as they are now, unless muted.
 
     Reviews come first, then what is new, then what has changed; each oldest first.
@@ -201,14 +201,14 @@ def posted(connection: Connection, alert_id: int, event_id: str) -> None:
 def shown(
     connection: Connection,
     alert_id: int,
-    event_id: str | None,
     version: int,
+    event_id: str | None,
     details_event_id: str | None = None,
 ) -> None:
-    """Note that the room shows an alert in this version."""
+    """Note that the room shows an alert in this version; without `event_id` its message is gone."""
     values = {
-        "event_id": event_id,
         "shown_version": version,
+        "event_id": event_id,
         "details_event_id": details_event_id,
     }
     connection.execute(alerts.update().where(alerts.c.id == alert_id).values(values))
@@ -268,7 +268,8 @@ def _end_silent(connection: Connection, alert: Alert, now: datetime) -> None:
             alerts.update().where(alerts.c.id == alert.id).values(ended_at=now, actions="[]")
         )
     else:
-        _change(connection, alert, ended_at=min(now, alert.last_at), actions="[]")
+        text = f"Over: {alert.text}"
+        _change(connection, alert, text=text, ended_at=min(now, alert.last_at), actions="[]")
 
 
 def _change(connection: Connection, alert: Alert, **values: object) -> None:

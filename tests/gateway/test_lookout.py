@@ -27,7 +27,7 @@ async def test_a_burst_raises_one_alert_that_counts(house):
         "burst domain example.net": 12,
     }
     text = (await house.alerts())["burst domain example.net"][1]
-    assert text == "Refused requests with addresses at `example.net` (10 per 10m or more)"
+    assert text == "Burst of refused requests with addresses at `example.net` (10 per 10m or more)"
 
 
 async def test_a_burst_against_a_pattern_is_one_too(open_house):
@@ -136,7 +136,10 @@ async def test_further_bursts_fold_into_one_that_counts_them(open_house):
     assert found["burst elsewhere"] == 97
     assert found["burst all"] == 100
     elsewhere = await alert(house, "burst elsewhere")
-    assert "Refused requests" in elsewhere.details[0] and "name malformed" in elsewhere.details[0]
+    assert (
+        "Burst of refused requests" in elsewhere.details[0]
+        and "name malformed" in elsewhere.details[0]
+    )
 
 
 async def test_a_flood_that_goes_on_begins_no_new_messages(open_house):

@@ -18,7 +18,7 @@ async def test_a_cause_is_one_row_that_counts(database):
 async def test_a_shown_alert_comes_back_only_when_it_grew(database):
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
     (alert,) = await database.read(lambda c: alerts.pending(c, NOW))
-    await database.write(lambda c: alerts.shown(c, alert.id, "$event", alert.version))
+    await database.write(lambda c: alerts.shown(c, alert.id, alert.version, "$event"))
     assert await database.read(lambda c: alerts.pending(c, NOW)) == []
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
     (grown,) = await database.read(lambda c: alerts.pending(c, NOW))
@@ -29,7 +29,7 @@ async def test_growth_between_reading_and_showing_is_not_lost(database):
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
     (alert,) = await database.read(lambda c: alerts.pending(c, NOW))
     await database.write(lambda c: alerts.raise_alert(c, "burst x", "burst", NOW))
-    await database.write(lambda c: alerts.shown(c, alert.id, "$event", alert.version))
+    await database.write(lambda c: alerts.shown(c, alert.id, alert.version, "$event"))
     assert [a.count for a in await database.read(lambda c: alerts.pending(c, NOW))] == [2]
 
 
@@ -52,7 +52,7 @@ async def test_a_cause_that_ends_is_shown_so_and_begins_anew(database):
     (alert,) = await database.read(lambda c: alerts.pending(c, NOW))
     assert alert.details == ("first", "second")
     assert alert.actions == (offered[0], ("🔇", f"mute {number}"))
-    await database.write(lambda c: alerts.shown(c, alert.id, "$event", alert.version))
+    await database.write(lambda c: alerts.shown(c, alert.id, alert.version, "$event"))
     assert await database.write(lambda c: alerts.end(c, "burst x", NOW, "It is over."))
     (ended,) = await database.read(lambda c: alerts.pending(c, NOW))
     assert (ended.text, ended.ended_at, ended.actions) == ("It is over.", NOW, ())
