@@ -48,9 +48,7 @@ def announce(
         f" `approve {number}` (✅) or `reject {number}` (❌)?"
     )
     actions = (("✅", f"approve {number}"), ("❌", f"reject {number}"))
-    alerts.raise_alert(
-        connection, f"{_KIND} {number}", text, now, quiet=None, actions=actions
-    )
+    alerts.raise_alert(connection, f"{_KIND} {number}", text, now, quiet=None, actions=actions)
 
 
 def settle(
