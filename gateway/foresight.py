@@ -23,7 +23,7 @@ from gateway.store.database import Database
 from gateway.store.precedents import GOOD, OPEN, Precedent
 
 LOOKED_BACK = timedelta(days=90)
-MOST_LOOKED_AT = 20_000  # requests, the newest; more would keep the moderator waiting
+MOST_LOOKED_AT = 10_000  # requests, the newest; more would keep the moderator waiting
 _LATELY = timedelta(days=30)
 _MOST_MODERATORS = 10
 _MOST_NAMED = 5
@@ -64,6 +64,8 @@ class Foresight:
 
     async def look(self, author: Author, bans: Sequence[Ban]) -> Prospect:
         """What these bans would hit besides whom they are meant for."""
+        if not bans:
+            return Prospect((), 0, 0)
         networks = [network for network in map(network_of, bans) if network is not None]
         concerns = self._ranges(networks)
         if networks:
@@ -85,6 +87,8 @@ class Foresight:
 
     async def waiting(self, bans: Sequence[Ban]) -> list[Precedent]:
         """The open requests that bans hit: reviewed, owed a mail, or mailed without an account."""
+        if not bans:
+            return []
         since = self._clock() - LOOKED_BACK
         past = await self._database.read(
             lambda c: precedents.newest(c, OPEN, since, MOST_LOOKED_AT)

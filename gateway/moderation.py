@@ -8,7 +8,7 @@ carried out again, with its lines once in the file and once in the audit; where 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
 from gateway.store.intents import Intent
 
+_SAME_TIME = timedelta(minutes=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -127,9 +128,9 @@ class Moderation:
                 done += await self._rewrite(entries, again=again)
         except OSError:
             # What was told to have failed must not come into force by itself later.
-            await self._settle(intent, done)
+            await self._settle(intent, done, again=again)
             raise
-        return await self._settle(intent, done)
+        return await self._settle(intent, done, again=again)
 
     async def _rewrite(self, entries: Sequence[Entry], *, again: bool) -> list[Entry]:
         """Change one file; returns the entries that are true now because of it.
@@ -155,15 +156,28 @@ class Moderation:
             )
         ]
 
-    async def _settle(self, intent: Intent, done: Sequence[Entry]) -> list[Entry]:
-        """Write down what was done, unless somebody else who finished it did so."""
+    async def _settle(self, intent: Intent, done: Sequence[Entry], *, again: bool) -> list[Entry]:
+        """Write down what was done, unless somebody else who did or finished it did so."""
 
         def settle(connection: Connection) -> list[Entry]:
             if not intents.settle(connection, intent.id):
                 return []
-            return [replace(entry, id=audit.write(connection, entry)) for entry in done]
+            return [
+                replace(entry, id=audit.write(connection, entry))
+                for entry in done
+                if not (again and _is_told(connection, entry))
+            ]
 
         return await self._database.write(settle)
+
+
+def _is_told(connection: Connection, entry: Entry) -> bool:
+    """Whether another process, which wanted the same at the same time, was quicker."""
+    return any(
+        (each.action, each.before, each.after) == (entry.action, entry.before, entry.after)
+        and abs(each.at - entry.at) < _SAME_TIME
+        for each in audit.about(connection, entry.subject)
+    )
 
 
 def kind_of(entry: Entry) -> Kind:

@@ -1,5 +1,6 @@
 """The values that a moderator bans, as he types them or pastes them from a list."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,9 @@ from gateway.rules.bans import Kind, canonical, guess_kind, parse_time
 from gateway.rules.networks import neighbourhood, plain_address
 
 Value = tuple[Kind, str]
+
+_REMARK = re.compile(r"(?:^|\s)#.*")
+_DIVIDER = re.compile(r"[\s,]+")
 
 
 class Moment(click.ParamType[datetime]):
@@ -39,7 +43,7 @@ def read_values(words: Sequence[str]) -> tuple[list[Value], list[str]]:
     if kind is not None:
         words = words[1:]
     if kind is not Kind.NAME:
-        words = [part for word in words for part in word.split(",") if part]
+        words = [part for word in words for part in _DIVIDER.split(_REMARK.sub("", word)) if part]
     if not words:
         raise click.UsageError(f"What {kind or 'address'} is meant? A value is missing.")
     values: dict[Value, None] = {}

@@ -211,6 +211,21 @@ async def test_a_ban_that_is_over_leaves_its_file_and_is_told_once(restart, open
     assert [each.who for each in found] == ["porter"] * 3
 
 
+async def test_of_two_processes_that_lift_one_ban_a_crash_makes_no_second(
+    restart, monkeypatch, clock
+):
+    house, moderation = await restart()
+    lines = sorted(map(format_line, await ban(moderation)))
+    with monkeypatch.context() as patch, pytest.raises(Plug):
+        pull(patch, house.bans, "remove", after=False)
+        await moderation.unban(Author("@a:example.org", "$a"), VALUES)
+    house, moderation = await restart()
+    await moderation.unban(Author("@b:example.org", "$b"), VALUES)
+    clock.turn(minutes=2)
+    await moderation.finish()
+    assert await entries(house, "unban") == lines
+
+
 async def test_an_undo_lifts_its_own_line_and_no_other_on_the_same_value(restart, clock):
     house, moderation = await restart()
     short = await moderation.ban(

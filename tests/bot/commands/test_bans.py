@@ -66,6 +66,13 @@ async def test_a_block_is_pasted_from_a_list(desk, typed):
     assert len(desk.bans.book) == 3
 
 
+async def test_a_list_may_stand_in_one_word(desk, typed):
+    answer = await typed('ban "203.0.113.7 # one, two\n# three\n@a.example, a#b@c.example"')
+    assert answer.ok
+    found = [ban.value for ban in await desk.bans.search()]
+    assert found == ["203.0.113.7", "@a.example", "a#b@c.example"]
+
+
 async def test_every_bad_value_is_named_and_nothing_is_banned(desk, typed):
     answer = await typed("ban 203.0.113.7\n198.51.100.x\nnmae\nann@@example.net")
     assert not answer.ok
