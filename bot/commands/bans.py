@@ -108,10 +108,11 @@ def _refusing(bans: Sequence[Ban]) -> list[Ban]:
 
 async def _with_offer(call: Call, lines: list[Line], waiting: Sequence[Precedent]) -> Answer:
     """The answer to a ban, with the offer to reject what it hits of the open requests."""
-    if not waiting or "reject" not in table.commands:
-        return Answer((*lines, *_waiting(waiting)))
+    if not waiting:
+        return Answer(tuple(lines))
     numbers = [str(each.id) for each in waiting[:_MOST_REJECTED]]
-    asked = await call.ask(_waiting(waiting), ["reject", *numbers, "banned"])
+    what = f"I can reject {'it' if len(numbers) == 1 else f'these {len(numbers)}'}."
+    asked = await call.ask((*_waiting(waiting), what), ["reject", *numbers, "banned"])
     return Answer((*lines, *asked.lines), offers=asked.offers)
 
 
@@ -121,8 +122,8 @@ def _waiting(waiting: Sequence[Precedent]) -> list[Line]:
         return []
     count = f"{len(waiting)} open {'request is' if len(waiting) == 1 else 'requests are'} hit"
     numbers = ", ".join(str(each.id) for each in waiting[:_MOST_NUMBERS])
-    more = " …" if waiting[_MOST_NUMBERS:] else ""
-    return [(f"{count}: ", code("reject"), f" {numbers}{more}")]
+    more = f" and {len(waiting) - _MOST_NUMBERS} more" if waiting[_MOST_NUMBERS:] else ""
+    return [f"{count}: {numbers}{more}."]
 
 
 def _listed(verb: str, new: Sequence[Ban], wanted: int) -> list[Line]:

@@ -1,7 +1,7 @@
 """A ban that hits whom it should not shows them, and asks first."""
 
-from bot.commands.table import table
 from gateway.rules.bans import format_line
+from gateway.store import registrations
 
 
 async def test_a_wide_ban_is_asked_for_and_given_after_a_yes(desk, typed):
@@ -59,4 +59,45 @@ async def test_a_dry_run_says_whom_it_would_hit(desk, typed, apply):
     assert answer.ok and not answer.asks
     assert "A special range: 10.0.0.0/8 (private)" in answer.plain()
     assert "It would hit 0 of the last 0 who registered well within 90 days." in answer.plain()
-    assert "confirm" in table.commands and not (await typed("confirm 1")).ok
+    assert "1 open request is hit: 1." in answer.plain()
+    assert not (await typed("confirm 1")).ok
+
+
+async def test_a_ban_offers_to_reject_the_open_requests_that_it_hits(desk, typed, apply):
+    await apply()
+    await apply("bob", "bob@example.net", "198.51.100.1")
+    await apply("eve", "eve@elsewhere.example", "192.0.2.1")
+    answer = await typed("ban @example.net")
+    assert answer.ok and not answer.asks
+    assert answer.offers == (("✅", "confirm 1"), ("❌", "cancel 1"))
+    assert answer.plain().splitlines()[1:3] == [
+        "2 open requests are hit: 2, 1.",
+        "I can reject these 2.",
+    ]
+    assert (await typed("confirm 1")).ok
+    assert [await _status(desk, number) for number in (1, 2, 3)] == [
+        "rejected",
+        "rejected",
+        "pending",
+    ]
+    assert (await typed("ban 198.51.100.1")).offers == ()
+    assert (await typed("undo")).plain().count("is taken back") == 1
+
+
+async def test_a_line_for_review_rejects_nobody(typed, apply):
+    await apply()
+    assert (await typed("ban @example.net --review")).offers == ()
+
+
+async def test_of_many_requests_only_the_first_are_named(desk, typed, apply):
+    for number in range(25):
+        await apply(f"ann{number}", f"ann{number}@example.net", f"198.51.{number}.1")
+    answer = await typed("ban @example.net")
+    assert ", 7, 6 and 5 more." in answer.plain()
+    assert "I can reject these 25." in answer.plain()
+    assert (await typed("confirm 1")).ok
+    assert await _status(desk, 1) == "rejected"
+
+
+async def _status(desk, number):
+    return (await desk.database.read(lambda c: registrations.get(c, number))).status
