@@ -19,6 +19,7 @@ from bot.commands import (
     questions,
     registrations,
     review,
+    story,
     tokens,
     undo,
 )
@@ -50,6 +51,7 @@ CHAPTERS = (
     ban_list,
     review,
     registrations,
+    story,
     tokens,
     desk,
     audit,

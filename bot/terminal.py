@@ -10,6 +10,7 @@ import click
 from bot.commands.table import table
 from bot.console import Console
 from bot.mistakes import nearest
+from bot.new_file import new_file
 from bot.operator.commands import COMMANDS
 from bot.process import calm_collector, settings_of
 from bot.process import run as run_to_end
@@ -66,6 +67,14 @@ async def _carry_out(settings: Settings, words: list[str]) -> int:
     async with open_desk(settings) as desk:
         answer = await Console(desk).carry_out(words, Author(f"terminal:{getpass.getuser()}"))
     click.echo(answer.plain())
+    for attachment in answer.attachments:
+        path = Path.cwd() / attachment.name
+        try:
+            with new_file(path) as stream:
+                stream.write(attachment.data)
+        except OSError as error:
+            raise click.ClickException(f"{path}: not written ({error.strerror}).") from None
+        click.echo(f"{path}: {attachment.text}.")
     return 0 if answer.ok else 1
 
 

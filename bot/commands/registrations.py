@@ -1,133 +1,149 @@
-"""Registrations: find them, read one's whole story, send a mail again."""
+"""Registrations: find them by what you have in your hand, in a table and in a file."""
 
-from datetime import timedelta
+import asyncio
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 import click
 
-from bot.answers import Answer, Line, Part, code
-from bot.commands.notes import told_notes
-from bot.commands.review import decisions, reasons
-from bot.commands.table import NUMBER, SPAN, Call, also, table, when
+from bot.answers import Answer, Attachment, Cell, Grid, Line, code
+from bot.commands.past import AFTER, BEFORE, Past
+from bot.commands.table import Call, also, table
+from bot.sheets import write_csv
 from gateway.rules.addresses import masked
-from gateway.store import notes, outbox, tokens
-from gateway.store import registrations as store
+from gateway.rules.networks import IPNetwork
+from gateway.store import search
 from gateway.store.registrations import Registration, Status
+from gateway.store.search import Wanted
 
-_MOST = 30  # registrations in one answer
-
-
-def _row(each: Registration, full: bool) -> Line:
-    email = each.email if full else masked(each.email)
-    reasons = ", ".join(refusal["code"].replace("_", " ") for refusal in each.refusals)
-    return (
-        f"{each.id} · {each.created_at:%m-%d %H:%M} · {each.status}"
-        + (f" ({reasons})" if reasons else "")
-        + " · ",
-        code(each.name),
-        " · ",
-        code(email),
-        " · ",
-        code(each.ip if full else each.network),
-    )
+_SHOWN = 20  # registrations in the answer itself
+_MOST = 10_000  # in its file
 
 
-@also("requests", "regs")
+class Network(click.ParamType[IPNetwork]):
+    """An address or network."""
+
+    name = "network"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> IPNetwork:
+        try:
+            return search.read_network(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Domain(click.ParamType[str]):
+    """A domain, with or without its `@`."""
+
+    name = "domain"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        try:
+            return search.read_domain(str(value))
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+@also("requests", "regs", "find")
 @table.command(name="registrations")
-@click.argument("text", required=False, default="")
+@click.argument("text", nargs=-1, metavar="[TEXT]")
 @click.option(
     "--status",
     "statuses",
     type=click.Choice([each.value for each in Status]),
     multiple=True,
-    help="only these; may be given several times",
+    metavar="STATUS",
+    help=f"only these ({', '.join(Status)}); may be given several times",
 )
-@click.option("--since", type=SPAN, metavar="SPAN", help="only the last, such as 24h")
+@click.option("--since", type=AFTER, metavar="TIME", help="such as 24h, 2026-11-01")
+@click.option("--until", type=BEFORE, metavar="TIME", help="such as 7d, or a day, which counts")
+@click.option("--network", type=Network(), metavar="NETWORK", help="such as 192.0.2.0/24")
+@click.option("--domain", type=Domain(), metavar="DOMAIN", help="with addresses there or below")
 @click.option("--full", is_flag=True, help="whole addresses; they stay in the room's history")
+@click.option("--csv", "as_file", is_flag=True, help="a file also of a few")
 @click.pass_obj
 async def registrations_(
-    call: Call, text: str, statuses: tuple[str, ...], since: timedelta | None, full: bool
+    call: Call,
+    text: tuple[str, ...],
+    statuses: tuple[str, ...],
+    since: Past | None,
+    until: Past | None,
+    network: IPNetwork | None,
+    domain: str | None,
+    full: bool,
+    as_file: bool,
 ) -> Answer:
-    """Find registrations by name, e-mail address, IP address or network."""
-    after = None if since is None else call.desk.clock() - since
-    found = await call.desk.database.read(
-        lambda c: store.search(
-            c, text, statuses=[Status(each) for each in statuses], since=after, most=_MOST + 1
-        )
+    """Find requests by name, address, network or domain.
+
+    A network or IP address as TEXT finds what came from there, an e-mail address what its mailbox
+    asked for in any spelling, @domain all its addresses; other TEXT stands anywhere in these.
+    More than fit into the answer come as a file.
+    """
+    now = call.desk.clock()
+    asked = Wanted(
+        network=network,
+        domain=domain,
+        statuses=tuple(map(Status, statuses)),
+        since=None if since is None else since.at(now),
+        until=None if until is None else until.at(now),
     )
+    wanted = search.both(asked, search.understood(" ".join(text)))
+    found = await call.desk.database.read(lambda c: search.find(c, wanted, _MOST + 1))
     if not found:
         return Answer(("No registration found.",))
-    more = len(found) > _MOST
-    count = f"The newest {_MOST} registrations" if more else f"{len(found)} found"
-    return Answer(
-        (
-            f"{count} (number, UTC, state, name, address, network)",
-            *(_row(each, full) for each in found[:_MOST]),
-        )
+    is_cut, found = len(found) > _MOST, found[:_MOST]
+    shown = found[:_SHOWN]
+    rows = tuple(_row(each, full, now) for each in shown)
+    head = ("No.", "UTC", "State", "Name", "Address", "IP" if full else "Network")
+    lines: list[Line] = [_count(len(found), is_cut), Grid(head, rows)]
+    if len(found) <= _SHOWN and not as_file:
+        return Answer(tuple(lines))
+    if is_cut:
+        all_of_them = "porter export registrations --format csv"
+        lines.append((f"The file ends with the newest {_MOST:,}; all: ", code(all_of_them)))
+    sheet = await asyncio.to_thread(_sheet, found, full, now)
+    return Answer(tuple(lines), attachments=(sheet,))
+
+
+def _count(number: int, is_cut: bool) -> str:
+    if is_cut:
+        return f"More than {number:,} found; the newest {min(number, _SHOWN)}:"
+    if number > _SHOWN:
+        return f"{number:,} found; the newest {_SHOWN}, and all in the file:"
+    return f"{number} found:"
+
+
+def _row(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
+    reasons = ", ".join(
+        reason["code"].replace("_", " ") for reason in (*each.refusals, *each.reviews)
+    )
+    asked = f"{each.created_at:%m-%d %H:%M}"
+    return (
+        str(each.id),
+        asked if each.created_at.year == now.year else f"{each.created_at:%Y}-{asked}",
+        f"{each.status} ({reasons})" if reasons else each.status.value,
+        code(each.name),
+        code(each.email if full else masked(each.email)),
+        code(each.ip if full else each.network),
     )
 
 
-@also("request", "reg", "show")
-@table.command()
-@click.argument("id", type=NUMBER, metavar="ID")
-@click.option("--full", is_flag=True, help="whole addresses; they stay in the room's history")
-@click.pass_obj
-async def registration(call: Call, id: int, full: bool) -> Answer:
-    """Tell one registration's whole story."""
-    found, decided, mails, token, noted = await call.desk.database.read(
-        lambda c: (
-            store.get(c, id),
-            decisions(c, id),
-            outbox.history(c, id),
-            tokens.of(c, id),
-            notes.about(c, f"registration {id}"),
-        )
+def _sheet(found: Sequence[Registration], full: bool, now: datetime) -> Attachment:
+    stream = io.StringIO(newline="")
+    write_csv(found if full else map(_without_person, found), stream)
+    how = "in full" if full else "masked"
+    return Attachment(
+        f"registrations-{now:%Y%m%d-%H%M%S}.csv",
+        "text/csv",
+        stream.getvalue().encode(),
+        f"{len(found):,} registrations, newest first, addresses {how}",
     )
-    if found is None:
-        raise click.UsageError(f"There is no registration {id}.")
-    lines: list[Line] = [
-        (f"Registration {id}: {found.status}, name ", code(found.name)),
-        (
-            f"Asked at {when(found.created_at)} from ",
-            code(found.ip if full else found.network),
-            " with ",
-            code(found.email if full else masked(found.email)),
-        ),
-    ]
-    lines += [
-        (f"Refused, {each['code'].replace('_', ' ')}: ", code(each["detail"]))
-        for each in found.refusals
-    ]
-    lines += [reasons(found)] if found.reviews else []
-    lines += decided
-    if found.status is Status.REPEAT:
-        lines.append("A known address: the applicant saw the usual page, nothing was mailed.")
-    for mail in mails:
-        line: list[Part] = [f"Mail ({mail.kind}) {mail.status}, attempts: {mail.attempts}"]
-        if mail.status == "queued":
-            line.append(f", next at {when(mail.due_at)}")
-        if mail.sent_at:
-            line.append(f", sent at {when(mail.sent_at)}")
-        if mail.last_error:
-            line += [", last error: ", code(mail.last_error)]
-        lines.append(tuple(line))
-    if token is not None:
-        if token.withdraw_at and token.withdraw_at <= call.desk.clock():
-            lines.append(f"Token: ended at {when(token.withdraw_at)}")
-        else:
-            state = "in force" if token.issued_at else "not in force yet"
-            lines.append(f"Token: {state}, until {when(token.expires_at)}")
-    if found.registered_at:
-        lines.append(f"Account seen at {when(found.registered_at)}")
-    lines += told_notes(noted)
-    return Answer(tuple(lines))
 
 
-@table.command()
-@click.argument("id", type=NUMBER, metavar="ID")
-@click.pass_obj
-async def resend(call: Call, id: int) -> Answer:
-    """Send the mail of a registration again."""
-    found = await call.desk.registrar.resend(id, call.author)
-    return Answer(
-        ((f"The mail for registration {id}, name ", code(found.name), ", is on its way again."),)
+def _without_person(each: Registration) -> Registration:
+    return replace(
+        each, email=masked(each.email), email_key=masked(each.email_key), ip=each.network
     )

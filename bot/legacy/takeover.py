@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from bot.legacy.config import TEMPLATES, NewConfig
 from bot.legacy.lists import OldRegistration
 from bot.legacy.plan import CONFIG, Plan, has_shared_token
-from bot.operator.export import new_file
+from bot.new_file import new_file
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import Token
 from gateway.homeserver.token_file import TokenFile
@@ -57,9 +57,9 @@ def _write_config(beside: Path, config: NewConfig) -> None:
         folder.mkdir(exist_ok=True)
     for name, text in config.templates.items():
         with new_file(folder / name) as stream:
-            stream.write(text)
+            stream.write(text.encode())
     with new_file(beside.with_name(CONFIG)) as stream:
-        stream.write(config.text)
+        stream.write(config.text.encode())
 
 
 async def _ban(plan: Plan, settings: Settings, author: Author, clock: Clock) -> int:

@@ -8,7 +8,7 @@ import sys
 import threading
 from itertools import takewhile
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 from sqlalchemy import Connection
@@ -17,10 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.answers import visible
 from bot.legacy.plan import make_plan
 from bot.legacy.takeover import carry_out
+from bot.new_file import new_file
 from bot.operator.backup import NOT_IN_IT, BackupError, back_up
 from bot.operator.check import check as find_faults
-from bot.operator.export import FORMATS, new_file
 from bot.process import settings_of
+from bot.sheets import FORMATS
 from gateway import log
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.settings import Settings
@@ -92,15 +93,10 @@ def export_registrations(context: click.Context, form: str, output: Path | None)
     settings = settings_of(context)
     try:
         if output is None:
-            # Its own encoding, and line breaks as they are: the same bytes wherever they go.
-            shown = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
-            try:
-                asyncio.run(_write_out(settings, form, shown))
-            finally:
-                shown.detach()
+            _write_out(settings, form, sys.stdout.buffer)
             return
         with new_file(output) as stream:
-            count = asyncio.run(_write_out(settings, form, stream))
+            count = _write_out(settings, form, stream)
     except BrokenPipeError:
         raise  # whoever reads has enough
     except (OSError, SQLAlchemyError) as error:
@@ -108,7 +104,16 @@ def export_registrations(context: click.Context, form: str, output: Path | None)
     click.echo(f"{output}: {count} registrations.")
 
 
-async def _write_out(settings: Settings, form: str, stream: TextIO) -> int:
+def _write_out(settings: Settings, form: str, stream: BinaryIO) -> int:
+    # Our own encoding, and line breaks as they are: the same bytes wherever they go.
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    try:
+        return asyncio.run(_write(settings, form, text))
+    finally:
+        text.detach()
+
+
+async def _write(settings: Settings, form: str, stream: TextIO) -> int:
     database = _database(settings)
     stopped = threading.Event()
 

@@ -153,42 +153,21 @@ def waiting(connection: Connection, most: int) -> list[Registration]:
     """The registrations that wait for a moderator's decision, oldest first."""
     r = registrations.c
     query = select(registrations).where(r.status == Status.REVIEW).order_by(r.created_at, r.id)
-    return [_read(row) for row in connection.execute(query.limit(most)).mappings()]
+    return [read(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
 def get(connection: Connection, registration_id: int) -> Registration | None:
     """One registration by its number."""
     query = select(registrations).where(registrations.c.id == registration_id)
     row = connection.execute(query).mappings().first()
-    return None if row is None else _read(row)
-
-
-def search(
-    connection: Connection,
-    text: str = "",
-    *,
-    statuses: Sequence[Status] = (),
-    since: datetime | None = None,
-    most: int = 50,
-) -> list[Registration]:
-    """The newest registrations whose name, address, IP or network contains `text`."""
-    r = registrations.c
-    query = select(registrations).order_by(r.id.desc()).limit(most)
-    if text:
-        fields = (r.name, r.email, r.email_key, r.ip, r.network)
-        query = query.where(or_(*(each.icontains(text, autoescape=True) for each in fields)))
-    if statuses:
-        query = query.where(r.status.in_(statuses))
-    if since is not None:
-        query = query.where(r.created_at >= since)
-    return [_read(row) for row in connection.execute(query).mappings()]
+    return None if row is None else read(row)
 
 
 def every(connection: Connection) -> Iterator[Registration]:
     """All registrations, oldest first, read as they are asked for."""
     query = select(registrations).order_by(registrations.c.id)
     for row in connection.execution_options(yield_per=500).execute(query).mappings():
-        yield _read(row)
+        yield read(row)
 
 
 def counts(connection: Connection, since: datetime) -> dict[Status, int]:
@@ -207,7 +186,7 @@ def awaiting_account(connection: Connection, since: datetime, most: int) -> list
         .order_by(r.id.desc())
         .limit(most)
     )
-    return [_read(row) for row in connection.execute(query).mappings()]
+    return [read(row) for row in connection.execute(query).mappings()]
 
 
 def mailed_with(connection: Connection, token_id: int) -> list[int]:
@@ -241,7 +220,8 @@ def domain_of(email_key: str) -> str:
     return email_key.rpartition("@")[2]
 
 
-def _read(row: RowMapping) -> Registration:
+def read(row: RowMapping) -> Registration:
+    """A row of the table as a registration."""
     values = {name: row[name] for name in Registration.__slots__}
     values["status"] = Status(values["status"])
     values["refusals"] = tuple(json.loads(values["refusals"]))

@@ -72,7 +72,7 @@ async def test_help_is_asked_for_in_the_middle_of_a_command(typed):
         ),
         (
             "Regs a --since=soon b",
-            ["Regs a --since=soon b", "       ^^^^^^^^^^^^", "'soon' is no span", "Usage: reg"],
+            ["Regs a --since=soon b", "       ^^^^^^^^^^^^", "'soon' is no time", "Usage: reg"],
         ),
         (
             "pause right now",

@@ -206,6 +206,16 @@ def test_registrations_go_to_standard_output_and_to_a_file(folder: Path) -> None
     assert "it is there already, and nothing is overwritten" in again.output
 
 
+def test_a_file_of_an_answer_is_written_here_and_named(folder: Path) -> None:
+    porter(folder, "import", "--yes", str(folder / "old"))
+    said = run(folder, "registrations", "--csv", "--full")
+    assert (said.returncode, said.stderr) == (0, "")
+    (path,) = folder.glob("registrations-*.csv")
+    assert said.stdout.splitlines()[-1].startswith(f"{path}: 1 registrations")
+    assert b"alice@example.net" in path.read_bytes()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_before_the_first_run_there_is_nothing_to_export_or_back_up(folder: Path) -> None:
     for words in (("export", "registrations", "--format", "csv"), ("backup", str(folder / "b"))):
         said = porter(folder, *words)

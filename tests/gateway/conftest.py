@@ -240,7 +240,7 @@ class House:
 
     async def rows(self) -> list[Registration]:
         """All registrations, oldest first."""
-        return (await self.database.read(lambda c: registrations.search(c, most=1000)))[::-1]
+        return await self.database.read(lambda c: [*registrations.every(c)])
 
     async def statuses(self) -> list[str]:
         return [row.status.value for row in await self.rows()]

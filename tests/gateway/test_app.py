@@ -121,7 +121,7 @@ async def arrived(post: MailServer, count: int) -> bool:
 
 
 async def all_mailed(desk: Desk) -> bool:
-    found = await desk.database.read(lambda c: registrations.search(c))
+    found = await desk.database.read(lambda c: [*registrations.every(c)])
     return {each.status for each in found} == {Status.MAILED}
 
 

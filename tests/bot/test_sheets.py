@@ -1,4 +1,4 @@
-"""The export: what spreadsheets and programs read, and no formula of an applicant's."""
+"""Sheets: what spreadsheets and programs read, and no formula of an applicant's."""
 
 import csv
 import io
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.operator.export import COLUMNS, new_file, write_csv, write_json
+from bot.sheets import COLUMNS, write_csv, write_json
 from gateway.store import registrations
 from gateway.store.database import Database
 from gateway.store.registrations import Registration, Request, Status
@@ -123,17 +123,3 @@ async def test_memory_does_not_grow_with_the_rows(tmp_path: Path, write) -> None
         tracemalloc.stop()
     await database.close()
     assert stream.written > 3_000_000 > peak * 2
-
-
-def test_a_file_is_its_owners_alone_and_whole_or_not_there(tmp_path: Path) -> None:
-    path = tmp_path / "out.csv"
-    with new_file(path) as stream:
-        stream.write("all of it")
-        assert not path.exists()
-    assert path.read_text() == "all of it"
-    assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(FileExistsError, match="nothing is overwritten"), new_file(path):
-        pass
-    with pytest.raises(RuntimeError), new_file(tmp_path / "half.csv"):
-        raise RuntimeError
-    assert [each.name for each in tmp_path.iterdir()] == ["out.csv"]

@@ -1,4 +1,4 @@
-"""The export: every registration as CSV or JSON, written as it is read, however many there are.
+"""Sheets: registrations as CSV or JSON, written as they are read, however many there are.
 
 Times are ISO 8601 in UTC. In CSV a text that a spreadsheet would take for a formula gets a quote
 before it: applicants choose their names and addresses.
@@ -6,11 +6,8 @@ before it: applicants choose their names and addresses.
 
 import csv
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TextIO
 
 from gateway.store.registrations import Registration
@@ -79,24 +76,3 @@ def _plain(value: Any) -> Any:
 
 def _harmless(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[TextIO]:
-    """A new text file that only its owner reads; it gets its name when all is written.
-
-    Raises OSError, a FileExistsError when there is one of that name.
-    """
-    if os.path.lexists(path):
-        raise FileExistsError(17, "it is there already, and nothing is overwritten", str(path))
-    draft = path.with_name(f".{path.name}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            os.fchmod(descriptor, 0o600)
-            yield stream
-            stream.flush()
-            os.fsync(descriptor)
-        draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)
