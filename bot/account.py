@@ -1,7 +1,8 @@
-"""The bot's account at the homeserver, as the settings tell it."""
+"""The bot's account, and whom it obeys, as the settings tell it."""
 
 from pydantic import SecretStr
 
+from bot.room.power import Rule
 from bot.room.session import Session
 from gateway.settings import Bot, Settings
 
@@ -16,6 +17,12 @@ def session_of(settings: Settings, bot: Bot) -> Session:
         device_name=bot.device_name,
         folder=settings.state / "bot",
     )
+
+
+def rule_of(bot: Bot) -> Rule:
+    """Who may command the bot."""
+    server = bot.user.partition(":")[2]
+    return Rule(bot.power, None if bot.remote_moderators else server)
 
 
 def _told(secret: SecretStr | None) -> str | None:

@@ -4,15 +4,17 @@ The stories write what they did into the audit, with the event that asked for it
 of the effect. After a crash the audit therefore tells whether a command still has to be done.
 """
 
+import json
 from collections.abc import Sequence
 
 from bot.answers import Answer, Line, code
 from bot.console import Console
 from bot.room.inbox import Command
 from gateway.app import Desk
-from gateway.store import audit, events, offers
+from gateway.store import audit, events, facts, offers
 from gateway.store.audit import Author, Entry
 
+ROOM_WARNINGS = "room warnings"  # the fact: a JSON list of sentences
 _MOST_TIMES = 2  # a command that stopped the process so often is not tried again
 # Files are not in the transaction: these may be half done, and are made to be repeated.
 _REPEATABLE = {"ban", "unban"}
@@ -55,6 +57,11 @@ class DeskLedger:
         """Remember that the room has the answer."""
         now = self._clock()
         await self._database.write(lambda c: events.answered(c, event_id, now))
+
+    async def warn(self, warnings: Sequence[str]) -> None:
+        """Keep what is wrong with the room now: `status` shows it."""
+        value = json.dumps(list(warnings))
+        await self._database.write(lambda c: facts.note(c, ROOM_WARNINGS, value))
 
     async def offer(self, event_id: str, offered: Sequence[offers.Offer]) -> None:
         """Keep which reactions to a message of ours stand for which commands."""

@@ -2,10 +2,11 @@
 
 import asyncio
 
-from bot.account import session_of
+from bot.account import rule_of, session_of
 from bot.feed import DeskAlerts
 from bot.ledger import DeskLedger
 from bot.room.room import Room
+from bot.room.session import FolderInUse
 from gateway.app import Desk, open_desk, run_gateway
 from gateway.config import ConfigError
 from gateway.settings import Settings
@@ -20,7 +21,7 @@ def build_room(desk: Desk) -> Room:
     return Room(
         session=session_of(desk.settings, bot),
         room=bot.room,
-        power=bot.power,
+        rule=rule_of(bot),
         command_age=bot.command_age,
         ledger=DeskLedger(desk),
         alerts=DeskAlerts(desk),
@@ -41,7 +42,10 @@ async def serve(settings: Settings, *, gateway: bool, bot: bool) -> None:
             await run_gateway(desk)
 
         async def serve_room() -> None:
-            await build_room(desk).run()
+            try:
+                await build_room(desk).run()
+            except FolderInUse as error:
+                raise ConfigError([f"state: {error}"]) from None
 
         parts = {"bans": desk.watch_bans}
         if gateway:

@@ -213,6 +213,7 @@ class Bot(_Section):
     device_name: str = "Porter"
     room: str = Field(pattern=r"^[!#]\S+$")
     power: int = 50
+    remote_moderators: bool = False
     command_age: Duration = timedelta(hours=1)
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from bot.account import session_of
+from bot.account import rule_of, session_of
 from bot.operator.finding import Finding
 from bot.room.inspection import inspect
 from gateway import edges
@@ -117,7 +117,7 @@ async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> l
 async def _check_room(settings: Settings, bot: Bot) -> list[Finding]:
     try:
         async with asyncio.timeout(_ROOM_LIMIT):
-            sentences = await inspect(session_of(settings, bot), bot.room, bot.power)
+            sentences = await inspect(session_of(settings, bot), bot.room, rule_of(bot))
     except TimeoutError:
         url = settings.homeserver.url
         return [Finding(f"bot: {url} did not answer about the room within {_ROOM_LIMIT:g} s")]

@@ -15,8 +15,9 @@ from typing import Any, Protocol
 import structlog
 
 from bot.answers import Answer, code
+from bot.room.authority import Authority
 from bot.room.inbox import Command, Letter, read, read_reaction
-from bot.room.power import Standing
+from bot.room.power import Rule
 from bot.room.replies import ASKING, CROSS, HOURGLASS, TICK, Replies
 from bot.room.session import Refused, Unanswered
 from bot.room.timeline import Arrival
@@ -42,6 +43,9 @@ class Ledger(Protocol):
     async def answered(self, event_id: str) -> None:
         """Remember that the room has the answer."""
 
+    async def warn(self, warnings: Sequence[str]) -> None:
+        """Keep what is wrong with the room now, one sentence each."""
+
     async def offer(self, event_id: str, offers: Sequence[tuple[str, str]]) -> None:
         """Keep which reactions to a message of ours stand for which commands."""
 
@@ -56,19 +60,20 @@ class Clerk:
         self,
         *,
         user: str,
-        power: int,
         age: timedelta,
         clock: Callable[[], datetime],
         ledger: Ledger,
-        standing: Callable[[], Awaitable[Standing]],
+        authority: Authority,
         replies: Replies,
+        carry_out: Callable[[Command, int], Awaitable[Answer]] | None = None,
     ) -> None:
+        """`carry_out` takes the place of the ledger's own."""
         self._user = user
-        self._power = power
         self._age = age
         self._clock = clock
         self._ledger = ledger
-        self._standing = standing
+        self._authority = authority
+        self._carry_out = carry_out or ledger.carry_out
         self._replies = replies
         self._owed: dict[str, Answer] = {}  # answers that the room does not have yet
         self._declined: set[str] = set()
@@ -95,7 +100,7 @@ class Clerk:
         try:
             text = await self._ledger.offered(reaction.target, reaction.key)
         except Exception as error:
-            raise _unrecorded(error) from error
+            raise unrecorded(error) from error
         if text is None:
             return None
         thread = await self._replies.thread_of(reaction.target)
@@ -104,23 +109,22 @@ class Clerk:
 
     async def _consider(self, letter: Letter, *, late: bool) -> None:
         command = letter.command
-        standing = await self._standing()
-        if not standing.may_command(command.sender, self._power):
+        if not await self._authority.may_command(command.sender):
             if not late:
-                await self._decline(letter, standing)
+                await self._decline(letter)
             return
         event_id = command.event_id
         if event_id not in self._owed:
             time = await self._begin(letter)
             if time is None:
                 return
-            task = self._ledger.hold(command) if late else self._ledger.carry_out(command, time)
+            task = self._ledger.hold(command) if late else self._carry_out(command, time)
             self._owed[event_id] = await self._watched(letter, task)
         await self._say(letter, self._owed[event_id])
         try:
             await self._ledger.answered(event_id)
         except Exception as error:
-            raise _unrecorded(error) from error
+            raise unrecorded(error) from error
         del self._owed[event_id]
 
     async def _begin(self, letter: Letter) -> int | None:
@@ -132,7 +136,7 @@ class Clerk:
                 self._is_waiting = True
                 with suppress(Unanswered, Refused):
                     await self._replies.answer(letter, _WAITS, "waits")
-            raise _unrecorded(error) from error
+            raise unrecorded(error) from error
         self._is_waiting = False
         return time
 
@@ -174,7 +178,7 @@ class Clerk:
             try:
                 await self._ledger.offer(event_id, answer.offers)
             except Exception as error:
-                raise _unrecorded(error) from error
+                raise unrecorded(error) from error
             await self._replies.offer(event_id, [key for key, _ in answer.offers])
         if letter.answers is None:
             await self._react(letter, ASKING if answer.asks else TICK if answer.ok else CROSS)
@@ -196,15 +200,15 @@ class Clerk:
         sent = getattr(event, "server_timestamp", 0)
         return bool(self._clock().timestamp() * 1000 - sent > self._age.total_seconds() * 1000)
 
-    async def _decline(self, letter: Letter, standing: Standing) -> None:
+    async def _decline(self, letter: Letter) -> None:
         """Say once to each member why nothing happens; a stranger hears nothing."""
         sender = letter.command.sender
-        _log.info("command_declined", sender=sender, event_id=letter.command.event_id)
-        if sender in self._declined or not standing.has_joined(sender):
+        if sender in self._declined or not await self._authority.has_joined(sender):
             return
+        _log.info("command_declined", sender=sender, event_id=letter.command.event_id)
         self._declined.add(sender)
         if letter.answers is None:
-            await self._say(letter, _short_of(self._power))
+            await self._say(letter, _short_of(self._authority.rule))
 
     async def _regret(self, event: Any) -> None:
         """Tell a member who may command, once, that his messages cannot be read."""
@@ -212,7 +216,7 @@ class Clerk:
         _log.warning("event_unreadable", sender=sender, event_id=event.event_id)
         if sender in self._unread or self._is_late(event):
             return
-        if (await self._standing()).may_command(sender, self._power):
+        if await self._authority.may_command(sender):
             self._unread.add(sender)
             await self._say(Letter(Command("", sender, event.event_id), None), _UNREADABLE)
 
@@ -230,10 +234,13 @@ _UNREADABLE = Answer(
 )
 
 
-def _unrecorded(error: Exception) -> Unanswered:
+def unrecorded(error: Exception) -> Unanswered:
+    """What to say when the ledger failed: the command waits."""
     reason = str(error) or type(error).__name__
     return Unanswered(f"commands cannot be recorded ({reason})")
 
 
-def _short_of(power: int) -> Answer:
-    return Answer((f"Only members with power level {power} or more may command me.",), ok=False)
+def _short_of(rule: Rule) -> Answer:
+    whose = "members" if rule.server is None else f"members of {rule.server}"
+    text = f"Only {whose} with power level {rule.power} or more may command me."
+    return Answer((text,), ok=False)

@@ -1,11 +1,12 @@
 """The room looked at from outside, for `porter check`: also beside a running bot."""
 
 from bot.room.address import find, look
+from bot.room.power import Rule
 from bot.room.session import Refused, RoomError, Session, Unanswered
 from bot.room.timeline import only
 
 
-async def inspect(session: Session, room: str, power: int) -> list[str]:
+async def inspect(session: Session, room: str, rule: Rule) -> list[str]:
     """What keeps the bot from its work, or should be known; one sentence each.
 
     Logs in when no run did so before, and keeps that log-in for the first run.
@@ -17,7 +18,7 @@ async def inspect(session: Session, room: str, power: int) -> list[str]:
             standing = await look(session, room_id)
         except Refused:
             return [await _why_outside(session, room, room_id)]
-        return standing.warnings(session.user, power)
+        return standing.warnings(session.user, rule)
     except RoomError as error:
         return [str(error)]
     except (Unanswered, Refused) as error:

@@ -18,6 +18,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _server(user: str) -> str:
+    return user.partition(":")[2]
+
+
 def _level(value: object, default: float) -> float:
     """A power level; old room versions also allow it as a string."""
     if isinstance(value, str):
@@ -26,6 +30,14 @@ def _level(value: object, default: float) -> float:
         except ValueError:
             return default
     return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may command: members with at least `power`, and of one server alone if it is named."""
+
+    power: int
+    server: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Standing:
     join_rule: str = "invite"
     world_readable: bool = False
     encrypted: bool = False
+    predecessor: str | None = None  # the room that this one replaces
+    successor: str | None = None  # the room that replaces this one
 
     @classmethod
     def read(cls, events: Iterable[Mapping[str, Any]]) -> "Standing":
@@ -66,6 +80,8 @@ class Standing:
         def said(kind: str, name: str, default: object) -> object:
             return _mapping(state.get(kind, {}).get("content")).get(name, default)
 
+        before = _mapping(made.get("predecessor")).get("room_id")
+        after = said("m.room.tombstone", "replacement_room", None)
         return cls(
             creators=frozenset(each for each in creators if isinstance(each, str)),
             outranking=outranking,
@@ -75,6 +91,8 @@ class Standing:
             world_readable=said("m.room.history_visibility", "history_visibility", "")
             == "world_readable",
             encrypted="m.room.encryption" in state,
+            predecessor=before if isinstance(before, str) else None,
+            successor=after if isinstance(after, str) and after else None,
         )
 
     def has_joined(self, user: str) -> bool:
@@ -89,9 +107,13 @@ class Standing:
         default = _level(self.levels.get("users_default"), 0)
         return _level(_mapping(self.levels.get("users")).get(user), default)
 
-    def may_command(self, user: str, power: int) -> bool:
-        """Whether `user` is in the room with at least `power`."""
-        return self.has_joined(user) and self.level(user) >= power
+    def may_command(self, user: str, rule: Rule) -> bool:
+        """Whether `user` is in the room, and has the power that the rule wants."""
+        return (
+            self.has_joined(user)
+            and rule.server in (None, _server(user))
+            and self.level(user) >= rule.power
+        )
 
     def may_send(self, user: str, kind: str) -> bool:
         """Whether `user` may send messages of type `kind`."""
@@ -99,12 +121,13 @@ class Standing:
         needed = _level(levels.get("events_default"), 0)
         return self.level(user) >= _level(_mapping(levels.get("events")).get(kind), needed)
 
-    def warnings(self, bot: str, power: int) -> list[str]:
+    def warnings(self, bot: str, rule: Rule) -> list[str]:
         """What an operator should know about this room, one sentence each."""
-        home = bot.partition(":")[2]
+        home = _server(bot)
         kind = "m.room.encrypted" if self.encrypted else "m.room.message"
-        commanders = [user for user in self.memberships if self.may_command(user, power)]
-        strangers = sorted({user.partition(":")[2] for user in commanders} - {home})
+        commanders = [user for user in self.memberships if self.may_command(user, rule)]
+        strangers = sorted({_server(user) for user in commanders} - {home})
+        guests = {_server(user) for user in self.memberships if self.has_joined(user)} - {home}
         found = []
         if not self.has_joined(bot):
             found.append(f"bot.room: {bot} is not in the room; invite it.")
@@ -114,7 +137,7 @@ class Standing:
             found.append(f"bot.room: {bot} may not react there; raise its power level.")
         if not [user for user in commanders if user != bot]:
             found.append(
-                f"bot.power: nobody in the room has power {power}, so nobody can command;"
+                f"bot.power: nobody in the room has power {rule.power}, so nobody can command;"
                 " raise a moderator's power level, or lower bot.power."
             )
         if self.join_rule == "public":
@@ -124,6 +147,11 @@ class Standing:
         if strangers:
             found.append(
                 f"bot.room: members of other servers may command ({', '.join(strangers)});"
+                " make sure that this is wanted."
+            )
+        elif guests:
+            found.append(
+                f"bot.room: members of other servers read along ({', '.join(sorted(guests))});"
                 " make sure that this is wanted."
             )
         return found

@@ -48,7 +48,7 @@ def _relation(target: str, thread: str | None) -> dict[str, Any]:
     return {"m.relates_to": relation}
 
 
-def _once(what: str, event_id: str) -> str:
+def mark(what: str, event_id: str) -> str:
     """A transaction id for what we say about an event: the same in the next run."""
     return f"porter-{hashlib.sha256(f'{what} {event_id}'.encode()).hexdigest()[:32]}"
 
@@ -68,17 +68,18 @@ class Replies:
         Raises Unanswered, Refused or RoomError.
         """
         content = _notice(answer.plain(), answer.html()) | _relation(letter.target, letter.thread)
-        return await self._send(
-            "m.room.message", content, once=_once(what, letter.command.event_id)
-        )
+        return await self._send("m.room.message", content, once=mark(what, letter.command.event_id))
 
     async def attach(self, letter: Letter, attachment: Attachment, number: int) -> None:
         """Send a file that goes with an answer, encrypted in an encrypted room."""
         room = self._session.client.rooms.get(self._room_id)
         content = await upload(self._session, attachment, room is not None and room.encrypted)
-        once = _once(f"attachment {number}", letter.command.event_id)
         content |= _relation(letter.target, letter.thread)
-        await self._send("m.room.message", content, once=once)
+        await self._send(
+            "m.room.message",
+            content,
+            once=mark(f"attachment {number}", letter.command.event_id),
+        )
 
     async def notice(
         self, plain: str, html: str, once: str | None = None, thread: str | None = None
@@ -102,7 +103,7 @@ class Replies:
         return await self._send(
             "m.reaction",
             {"m.relates_to": relation},
-            once=_once(f"reaction {key} {event_id}", of or event_id),
+            once=mark(f"reaction {key} {event_id}", of or event_id),
             patience=_REACTION_PATIENCE,
         )
 

@@ -8,18 +8,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
-from bot.room.address import find, look
+from bot.room.address import Address
 from bot.room.alerts import AlertFeed, AlertRelay
-from bot.room.clerk import Clerk, Ledger
-from bot.room.files import Kept
-from bot.room.replies import Replies
-from bot.room.session import Refused, Session, Unanswered
-from bot.room.signing import sign_device
-from bot.room.timeline import Timeline
+from bot.room.clerk import Ledger
+from bot.room.power import Rule
+from bot.room.session import FolderInUse, Refused, RoomError, Session, Unanswered
+from bot.room.stay import Stay
 
 _log = structlog.get_logger(__name__)
 
@@ -35,7 +33,7 @@ class Room:
         *,
         session: Session,
         room: str,
-        power: int,
+        rule: Rule,
         command_age: timedelta,
         ledger: Ledger,
         alerts: AlertFeed,
@@ -43,79 +41,49 @@ class Room:
     ) -> None:
         self.ready = asyncio.Event()
         self._session = session
-        self._folder = session.folder
-        self._user = session.user
-        self._room = room
-        self._power = power
+        self._address = Address(session, room)
+        self._rule = rule
         self._age = command_age
         self._ledger = ledger
         self._alerts = AlertRelay(alerts)
         self._clock = clock
         self._trouble: str | None = None
-        self._signed = False
 
     async def run(self) -> None:
         """Serve the room until cancelled.
 
-        Raises RoomError when the log-in is refused or revoked, or the folder is in use. A
-        homeserver that is away, and a room that does not let us in, are waited for.
+        Raises FolderInUse when another process serves it. A homeserver that is away or refuses the
+        log-in, and a room that does not let us in, are waited for.
         """
-        relay: asyncio.Task[None] | None = None
         try:
             await self._patiently(self._session.open)
-            room_id = await self._patiently(lambda: find(self._session, self._room))
-            journal = Kept(self._folder / "position.json")
-            timeline = Timeline(self._session, room_id, journal, self._age, self._clock)
-            replies = Replies(self._session, room_id)
-            clerk = Clerk(
-                user=self._user,
-                power=self._power,
-                age=self._age,
-                clock=self._clock,
-                ledger=self._ledger,
-                standing=lambda: look(self._session, room_id),
-                replies=replies,
-            )
-            relay = asyncio.create_task(self._alerts.run(replies, self.ready), name="room alerts")
             while True:
-                await self._patiently(lambda: self._listen(room_id, timeline, clerk))
+                await self._stay(await self._patiently(self._address.find))
         finally:
             self.ready.clear()
-            if relay is not None:
-                relay.cancel()
-                with suppress(asyncio.CancelledError):
-                    await relay
             await self._session.close()
 
-    async def _listen(self, room_id: str, timeline: Timeline, clerk: Clerk) -> None:
-        """Take what came, once."""
-        arrival = await timeline.read()
-        await clerk.take(arrival, self._names(room_id))
+    async def _stay(self, room_id: str) -> None:
+        """Serve one room until it is replaced."""
+        stay = Stay(
+            session=self._session,
+            address=self._address,
+            room_id=room_id,
+            rule=self._rule,
+            age=self._age,
+            clock=self._clock,
+            ledger=self._ledger,
+            ready=self.ready,
+        )
+        relay = asyncio.create_task(self._alerts.run(stay.replies, self.ready), name="room alerts")
         try:
-            timeline.commit()
-        except OSError as error:
-            raise Unanswered(f"{self._folder} cannot be written ({error.strerror})") from error
-        if not self._signed:
-            self._signed = True
-            await sign_device(self._session)
-        if timeline.joined:
-            if not self.ready.is_set():
-                await self._enter(room_id)
-            return
-        self.ready.clear()
-        try:
-            await self._session.ask(self._session.client.join, room_id)
-        except Refused as error:
-            raise Unanswered(
-                f"{self._user} is not in {room_id}, and not invited ({error})"
-            ) from None
-
-    async def _enter(self, room_id: str) -> None:
-        standing = await look(self._session, room_id)
-        for warning in standing.warnings(self._user, self._power):
-            _log.warning("room_unsafe", warning=warning)
-        _log.info("room_ready", room=room_id, user=self._user, encrypted=standing.encrypted)
-        self.ready.set()
+            while await self._patiently(stay.listen):
+                pass
+        finally:
+            self.ready.clear()
+            relay.cancel()
+            with suppress(asyncio.CancelledError):
+                await relay
 
     async def _patiently(self, step: Callable[[], Awaitable[_Result]]) -> _Result:
         """Take `step` until it succeeds, with growing pauses; says so once when it begins to fail,
@@ -123,8 +91,12 @@ class Room:
         pause = _FIRST_PAUSE
         while True:
             try:
+                if not self._session.is_open and step != self._session.open:
+                    await self._session.open()
                 result = await step()
-            except (Unanswered, Refused) as error:
+            except FolderInUse:
+                raise
+            except (RoomError, Unanswered, Refused, OSError) as error:
                 if self._trouble != str(error):
                     self._trouble = str(error)
                     _log.warning("room_unreachable", reason=self._trouble)
@@ -135,8 +107,3 @@ class Room:
                     self._trouble = None
                     _log.info("room_reachable")
                 return result
-
-    def _names(self, room_id: str) -> list[str]:
-        room: Any = self._session.client.rooms.get(room_id)
-        me = room.users.get(self._user) if room is not None else None
-        return [me.display_name] if me is not None and me.display_name else []

@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 PATIENCE = 60.0  # seconds that one question may take with all its repetitions
 _REQUEST = 30  # seconds that one request may take
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between repetitions
+_GRACE = 10.0  # seconds that an ending process has to leave the folder to the next
 _LOGGED_OUT = {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_USER_DEACTIVATED"}
 
 
@@ -29,8 +30,16 @@ class RoomError(Exception):
     """The bot cannot serve its room, and waiting will not help; one sentence says why."""
 
 
+class FolderInUse(RoomError):
+    """Another process serves the room from this folder."""
+
+
 class LoggedOut(RoomError):
-    """The homeserver no longer accepts the access token."""
+    """The homeserver no longer accepts the access token; after a `soft` one the device lives on."""
+
+    def __init__(self, message: str, *, soft: bool) -> None:
+        super().__init__(message)
+        self.soft = soft
 
 
 class Unanswered(Exception):
@@ -67,6 +76,7 @@ class Session:
         self._lock = Lock(folder / "lock")
         self._kept = Kept(folder / "session.json")
         self.client: Any = None
+        self.is_open = False  # until it is closed, or the homeserver logs us out
 
     async def open(self, *, alone: bool = True) -> None:
         """Log in, or go on with the device of the last run.
@@ -79,12 +89,12 @@ class Session:
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.folder.chmod(0o700)
-            ours = self._lock.take()
+            ours = await self._take_folder(_GRACE if alone else 0)
         except OSError as error:
             raise RoomError(f"{self.folder} cannot be used: {error.strerror}.") from None
         kept = self._kept.load()
         if not ours and (alone or not kept):
-            raise RoomError(
+            raise FolderInUse(
                 f"Another process uses {self.folder}; stop it first, or give this one another"
                 " state folder."
             )
@@ -98,11 +108,21 @@ class Session:
             raise RoomError(f"{self.folder} cannot be written: {error.strerror}.") from None
         for file in self.folder.glob("*.db*"):
             file.chmod(0o600)
+        self.is_open = True
 
     async def close(self) -> None:
         """Close the connections and the store; the device stays logged in."""
         await self._let_go()
         self._lock.release()
+
+    async def _take_folder(self, patience: float) -> bool:
+        ends = time.monotonic() + patience
+        while True:
+            if self._lock.take():
+                return True
+            if time.monotonic() > ends:
+                return False
+            await asyncio.sleep(0.2)
 
     async def ask(
         self,
@@ -122,8 +142,8 @@ class Session:
             wanted = 0.0
             try:
                 answer = await question(*args, **kwargs)
-            except (aiohttp.ClientError, TimeoutError) as error:
-                problem = f"{self.url} cannot be reached ({type(error).__name__})"
+            except (aiohttp.ClientError, TimeoutError):
+                problem = f"{self.url} cannot be reached"
             except LocalProtocolError as error:
                 problem = f"the keys are not ready ({error})"
             else:
@@ -158,9 +178,11 @@ class Session:
         status = response.status if response is not None else 0
         code, message = str(answer.status_code or ""), str(answer.message)
         if code in _LOGGED_OUT:
+            self.is_open = False
+            remedy = "" if self.password else "; put a new bot.access_token in place, and restart"
             raise LoggedOut(
-                f"{self.url} no longer accepts the log-in of {self.user} ({code});"
-                " with a password a restart logs in again, an access token must be replaced."
+                f"{self.url} no longer accepts the log-in of {self.user} ({code}){remedy}.",
+                soft=answer.soft_logout,
             )
         if status == 429 or code == "M_LIMIT_EXCEEDED":
             return f"{self.url} asks for fewer requests"
@@ -174,14 +196,18 @@ class Session:
             try:
                 await self._go_on(str(token))
                 return
-            except LoggedOut:
+            except LoggedOut as error:
                 if self.password is None:
                     raise
-                _log.warning("room_device_lost", user=self.user, device=kept.get("device_id"))
-                # Its keys went with it: begin with a new device rather than half an old one.
                 encrypted = self.client.config.encryption_enabled
                 await self._let_go()
                 self.client = self._new_client(encrypted=encrypted)
+                device = kept.get("device_id")
+                if error.soft and device:
+                    self.client.device_id = device
+                else:
+                    # Its keys went with it: begin with a new device, not with half an old one.
+                    _log.warning("room_device_lost", user=self.user, device=device)
         if self.password is None:
             raise RoomError("bot: neither a password nor an access token is configured.")
         await self.ask(self.client.login, self.password, self._device_name)
@@ -227,6 +253,7 @@ class Session:
         return AsyncClient(self.url, self.user, store_path=str(self.folder), config=config)
 
     async def _let_go(self) -> None:
+        self.is_open = False
         client, self.client = self.client, None
         if client is not None:
             await client.close()

@@ -7,7 +7,7 @@ leaves out is fetched page by page. An event whose key has not come yet is held 
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,14 +30,20 @@ _STUMBLES = 3  # tries at an answer that the library cannot read, before it is p
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What came since the last time, oldest first, and what will stay unreadable."""
+    """What came since the last time, oldest first, and what will stay unreadable.
+
+    `changed` tells whether the room's state may be another now; `beside` are the events of the
+    room that is watched beside it.
+    """
 
     events: tuple[Any, ...] = ()
     unreadable: tuple[Any, ...] = ()
+    changed: bool = False
+    beside: tuple[Any, ...] = ()
 
 
-def only(room_id: str) -> dict[str, Any]:
-    """A sync filter for one room's events, different each time.
+def only(*room_ids: str) -> dict[str, Any]:
+    """A sync filter for these rooms' events, different each time.
 
     Synapse answers the same first question for two minutes with the same answer, which a bot that
     starts anew would take for the present; with another filter it is another question.
@@ -45,7 +51,7 @@ def only(room_id: str) -> dict[str, Any]:
     nothing: dict[str, Any] = {"types": []}
     return {
         "room": {
-            "rooms": [room_id],
+            "rooms": [*room_ids],
             "timeline": {"limit": _PAGE},
             "ephemeral": nothing,
             "account_data": nothing,
@@ -53,6 +59,10 @@ def only(room_id: str) -> dict[str, Any]:
         "account_data": nothing,
         "presence": nothing | {"not_types": [secrets.token_hex(4)]},
     }
+
+
+def _is_state(event: Any) -> bool:
+    return "state_key" in getattr(event, "source", {})
 
 
 class Timeline:
@@ -78,6 +88,8 @@ class Timeline:
         self._since: str | None = since if isinstance(since, str) else None
         self._next: str | None = None
         self._kept = self._since  # as it stands on the disk
+        self._client: Any = None
+        self._beside: str | None = None
         self._whole = True  # whether the library still has to learn the room's members
         self._left = False
         self._held: dict[str, tuple[Any, float]] = {}
@@ -101,14 +113,18 @@ class Timeline:
         part = response.rooms.join.get(self._room_id)
         if part is not None:
             self._left = False
+        beside = response.rooms.join.get(self._beside)
+        said_there = tuple(beside.timeline.events) if beside is not None else ()
         if fresh or part is None:
-            return self._sort([])
+            return replace(self._sort([]), beside=said_there)
         events = list(part.timeline.events)
+        changed = bool(part.state) or any(map(_is_state, events))
         if part.timeline.limited and not any(map(self._is_our_entry, events)):
             events = await self._fetch(part.timeline.prev_batch) + events
         entries = [at for at, event in enumerate(events) if self._is_our_entry(event)]
         # What was said before we came in was not said to us.
-        return self._sort(events[entries[-1] :] if entries else events)
+        arrival = self._sort(events[entries[-1] :] if entries else events)
+        return replace(arrival, changed=changed, beside=said_there)
 
     def commit(self) -> None:
         """Keep the position: what was read has been handled. Raises OSError.
@@ -125,8 +141,20 @@ class Timeline:
             self._kept = self._next
         self._since = self._next
 
+    def watch(self, room_id: str) -> None:
+        """Read another room beside this one."""
+        self._beside = room_id
+        self._filter = only(self._room_id, room_id)
+        self._whole = True
+
+    def hand_over(self, room_id: str) -> None:
+        """Let the next timeline go on from here in another room. Raises OSError."""
+        self._journal.save({"user": self._session.user, "room": room_id, "since": self._next})
+
     async def _sync(self) -> Any:
         client = self._session.client
+        if client is not self._client:  # a new log-in, which knows nothing of the room
+            self._client, self._whole = client, True
         # The library skips an answer that it has seen; ours may have failed to be handled.
         client.next_batch = ""
         whole = self._whole and self._since is not None

@@ -1,8 +1,6 @@
 """One part is down, the others work on, and what waited is done when it is back."""
 
 import asyncio
-import fcntl
-import os
 from collections.abc import Callable
 
 import pytest
@@ -132,29 +130,38 @@ async def test_gateway_and_bot_need_not_each_other(
         assert "Traceback" not in porter.said
 
 
-async def test_a_part_that_falls_is_started_again(
-    open_house: OpenHouse,
-    synapse: Synapse,
-    moderator: Member,
-    post: Post,
-    someone: Callable[[], str],
+async def test_a_second_bot_on_the_same_folder_ends_with_a_sentence(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member
 ) -> None:
     house = await moderated(open_house, synapse, moderator)
-    folder = house.folder / "state" / "bot"
-    folder.mkdir(parents=True)
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        porter = await house.serve("run")
-        fallen = await porter.until_said("part_fell")
-        assert fallen[0]["part"] == "bot"
-        assert "Another process uses" in fallen[0]["reason"]
-        name = someone()
-        assert (await house.ask(name, f"{name}@example.net")).status == 200
-        await post.mail_to(f"{name}@example.net")
-    finally:
-        os.close(lock)
-    await porter.until_said("room_ready")
+    first = await house.start("bot")
+    await first.until_said("room_ready")
+    second = await house.start("bot")
+    assert await second.wait() == 1
+    assert "Another process uses" in second.said and "Traceback" not in second.said
+    # One that is about to end is waited for.
+    third = await house.start("bot")
+    assert await first.stop() == 0
+    await third.until_said("room_ready")
     assert "The desk is open" in await moderator.ask("!porter status")
-    assert {each["part"] for each in porter.saw("part_fell")} == {"bot"}
-    assert await porter.stop() == 0
+    assert await third.stop() == 0
+
+
+async def test_the_bot_comes_back_by_itself_when_the_homeserver_does(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member, cable: Cable
+) -> None:
+    house = await moderated(open_house, synapse, moderator)
+    await cable.mend()
+    bot = await house.start("bot", config={"homeserver": {"url": cable.url}})
+    await bot.until_said("room_ready")
+    for time in (1, 2):
+        await cable.cut()
+        await until(lambda time=time: len(bot.saw("room_unreachable")) == time)
+        asked = await moderator.say(f"!porter pause --for {time}h")
+        await cable.mend()
+        assert "The desk is closed until" in (await moderator.answers_to(asked))[0]
+    # One line for each change of state.
+    await until(lambda: len(bot.saw("room_reachable")) == 2)
+    assert len(bot.saw("room_unreachable")) == 2
+    assert await bot.stop() == 0
+    assert "Traceback" not in bot.said

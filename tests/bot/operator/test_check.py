@@ -22,7 +22,7 @@ from bot.demo.synapse import Synapse
 from bot.operator.check import check
 from bot.operator.finding import Finding
 from bot.operator.surroundings import _ROOM_WARNINGS
-from bot.room.power import Standing
+from bot.room.power import Rule, Standing
 
 BROKEN = Path(__file__).parent / "broken_configs"
 NO_BOT = "bot: not configured; nobody moderates, and no alert is shown anywhere"
@@ -357,13 +357,13 @@ def test_what_a_room_may_be_like_is_a_warning_and_what_stops_the_bot_a_fault() -
         memberships={"@porter:here": "join", "@mod:elsewhere": "join"},
         join_rule="public",
         world_readable=True,
-    ).warnings("@porter:here", 50)
+    ).warnings("@porter:here", Rule(50))
     assert len(open_to_all) == 3
     assert all(any(sign in each for sign in _ROOM_WARNINGS) for each in open_to_all)
     useless = [
-        *Standing().warnings("@porter:here", 50),
+        *Standing().warnings("@porter:here", Rule(50)),
         *Standing(levels={"events_default": 50}, memberships={"@porter:here": "join"}).warnings(
-            "@porter:here", 50
+            "@porter:here", Rule(50)
         ),
     ]
     assert len(useless) == 4

@@ -15,6 +15,7 @@ from bot.answers import Answer, code
 from bot.demo.synapse import Synapse
 from bot.room.alerts import RoomAlert
 from bot.room.inbox import Command
+from bot.room.power import Rule
 from bot.room.room import Room
 from bot.room.session import Session
 
@@ -135,6 +136,9 @@ class Book:
             while not self.begun.keys() <= self.known:
                 await asyncio.sleep(0.01)
 
+    async def warn(self, warnings: Sequence[str]) -> None:
+        self.warnings = list(warnings)
+
     async def offer(self, event_id: str, offers: Sequence[tuple[str, str]]) -> None:
         self.offers[event_id] = dict(offers)
 
@@ -208,7 +212,7 @@ class House:
         given: dict[str, Any] = {
             "session": session or self.session(user),
             "room": room,
-            "power": 50,
+            "rule": Rule(50),
             "command_age": timedelta(hours=1),
             "ledger": book,
             "alerts": book,

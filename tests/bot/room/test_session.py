@@ -27,8 +27,9 @@ async def test_the_next_run_is_the_same_device(house: Any) -> None:
     assert json.loads((folder / "session.json").read_text())["device_id"] == devices[0]
 
 
-async def test_a_second_process_is_refused(house: Any) -> None:
+async def test_a_second_process_is_refused(house: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     user = await house.bot_user()
+    monkeypatch.setattr("bot.room.session._GRACE", 0.3)
     first, second = house.session(user), house.session(user)
     await first.open()
     try:
@@ -37,6 +38,18 @@ async def test_a_second_process_is_refused(house: Any) -> None:
     finally:
         await second.close()
         await first.close()
+
+
+async def test_a_process_that_is_ending_is_waited_for(house: Any) -> None:
+    user = await house.bot_user()
+    first, second = house.session(user), house.session(user)
+    await first.open()
+    opening = asyncio.create_task(second.open())
+    await asyncio.sleep(0.3)
+    assert not opening.done()
+    await first.close()
+    await asyncio.wait_for(opening, 10)
+    await second.close()
 
 
 async def test_an_access_token_serves_as_well(house: Any) -> None:
@@ -69,7 +82,42 @@ async def test_a_refused_log_in_is_one_sentence(
     await bot.close()
 
 
-async def revoke(house: Any) -> None:
+class Gate:
+    """Stands before the homeserver, which cannot be asked to let a log-in run out."""
+
+    def __init__(self, url: str) -> None:
+        self.expired: set[str] = set()
+        self.url = ""
+        self._target = url
+
+    async def __aenter__(self) -> "Gate":
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._pass)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        port = free_port()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        self.url = f"http://127.0.0.1:{port}"
+        self._client = aiohttp.ClientSession()
+        return self
+
+    async def __aexit__(self, *fault: object) -> None:
+        await self._client.close()
+        await self._runner.cleanup()
+
+    async def _pass(self, request: web.Request) -> web.Response:
+        head = {key: request.headers[key] for key in ("Authorization",) if key in request.headers}
+        url = self._target + request.path_qs
+        body = await request.read()
+        async with self._client.request(request.method, url, data=body, headers=head) as answer:
+            text = await answer.text()
+        if head.get("Authorization", "").removeprefix("Bearer ") in self.expired:
+            said = {"errcode": "M_UNKNOWN_TOKEN", "error": "expired", "soft_logout": True}
+            return web.json_response(said, status=401)
+        return web.Response(status=answer.status, text=text, content_type="application/json")
+
+
+async def log_out(house: Any) -> None:
     token = json.loads((house.folder / "bot" / "session.json").read_text())["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     async with (
@@ -79,19 +127,54 @@ async def revoke(house: Any) -> None:
         assert answer.status == 200
 
 
-async def test_a_revoked_log_in_ends_the_run_and_a_restart_mends_it(house: Any, book: Any) -> None:
+@pytest.mark.parametrize("soft", [False, True])
+async def test_a_log_in_that_ended_is_made_anew_without_help(
+    house: Any, book: Any, capsys: pytest.CaptureFixture[str], soft: bool
+) -> None:
     user, mod = await house.bot_user(), await house.person("mod")
     room = await mod.open_room(user, encrypted=True)
-    running = await house.start(house.room(user, room, book))
-    await mod.ask(room, "!porter first")
-    await book.rest()
-    await revoke(house)
-    with pytest.raises(RoomError, match="no longer accepts the log-in"):
-        await asyncio.wait_for(running, 10)
-    await house.start(house.room(user, room, book))
-    await mod.sync()
-    await mod.ask(room, "!porter second")
-    assert book.texts == ["first", "second"]
+    async with Gate(house.synapse.url) as gate:
+        session = house.session(user, homeserver_url=gate.url)
+        bot = house.room(user, room, book, session)
+        running = await house.start(bot)
+        await mod.ask(room, "!porter first")
+        device, token = session.client.device_id, session.client.access_token
+        if soft:
+            gate.expired.add(token)
+            await mod.say(room, "chatter")  # so that the bot comes back from its long question
+        else:
+            await log_out(house)
+        async with asyncio.timeout(20):
+            while bot._trouble is None:
+                await asyncio.sleep(0.01)
+            while bot._trouble is not None:
+                await asyncio.sleep(0.01)
+        await mod.sync()
+        await mod.ask(room, "!porter second")
+        assert book.texts == ["first", "second"]
+        assert (session.client.device_id == device) is soft
+        await house.stop(running)
+    said = capsys.readouterr().out
+    assert said.count("room_unreachable") == 1 and said.count("room_reachable") == 1
+    assert ("room_device_lost" in said) is not soft
+    assert "Traceback" not in said
+
+
+async def test_a_revoked_token_without_a_password_is_waited_for_and_said_once(
+    house: Any, book: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.room.room._FIRST_PAUSE", 0.05)
+    user, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(user)
+    token = await house.synapse.register_user(user[1:].partition(":")[0], "bot-pass-word")
+    session = house.session(user, password=None, access_token=token)
+    running = await house.start(house.room(user, room, book, session))
+    await log_out(house)
+    await asyncio.sleep(1)
+    assert not running.done()
+    said = capsys.readouterr().out
+    assert said.count("room_unreachable") == 1 and "put a new bot.access_token in place" in said
+    assert "Traceback" not in said
 
 
 class Flaky:
