@@ -23,6 +23,7 @@ COLUMNS = (
     "network",
     "language",
     "refusals",
+    "reviews",
     "held_until",
     "mailed_at",
     "registered_at",
@@ -37,9 +38,11 @@ def write_csv(registrations: Iterable[Registration], stream: TextIO) -> int:
     count = 0
     for registration in registrations:
         count += 1
-        # Of a refusal the code alone: its detail repeats what stands in the other columns.
-        codes = " ".join(refusal["code"] for refusal in registration.refusals)
-        row = _values(registration) | {"refusals": codes}
+        # Of a reason the code alone: its detail repeats what stands in the other columns.
+        row = _values(registration) | {
+            "refusals": " ".join(each["code"] for each in registration.refusals),
+            "reviews": " ".join(each["code"] for each in registration.reviews),
+        }
         writer.writerow(["" if value is None else _harmless(value) for value in row.values()])
     return count
 

@@ -12,10 +12,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.homeserver.names import Names
-from gateway.store import audit, leases, registrations, tokens
+from gateway.store import audit, leases, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.database import Database, complaint
-from gateway.store.registrations import Registration
+from gateway.store.registrations import Registration, Status
+from gateway.waiting import settle
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ _LEASE = timedelta(seconds=EVERY + _A_ROUND * 10)
 
 
 class AccountWatcher:
-    """Asks for names that were mailed a token and may be registered by now."""
+    """Asks for names whose accounts may have been opened by now."""
 
     def __init__(
         self,
@@ -81,6 +82,9 @@ class AccountWatcher:
                 return
             subject = f"registration {registration.id}"
             audit.note(connection, PORTER, "account appeared", subject, now)
+            if registration.status is Status.REVIEW:  # somebody opened it for him, by another way
+                outbox.cancel(connection, registration.id)
+                settle(connection, registration, "found registered", PORTER.who, now)
             own = tokens.of(connection, registration.id)
             if own is not None:
                 tokens.withdraw(connection, own.id, now)

@@ -178,11 +178,19 @@ def counts(connection: Connection, since: datetime) -> dict[Status, int]:
 
 
 def awaiting_account(connection: Connection, since: datetime, most: int) -> list[Registration]:
-    """Mailed registrations without an account, mailed since then, newest first."""
+    """Registrations whose account may appear, newest first.
+
+    They were mailed since then; or they wait for a decision, and their names were free.
+    """
     r = registrations.c
     query = (
         select(registrations)
-        .where(r.status == Status.MAILED, r.mailed_at >= since)
+        .where(
+            or_(
+                and_(r.status == Status.MAILED, r.mailed_at >= since),
+                and_(r.status == Status.REVIEW, r.name_checked),
+            )
+        )
         .order_by(r.id.desc())
         .limit(most)
     )
@@ -204,8 +212,8 @@ def mailed_token(connection: Connection, registration_id: int) -> int | None:
 
 
 def registered(connection: Connection, registration_id: int, now: datetime) -> bool:
-    """The account was seen on the homeserver; False when the registration was not live."""
-    moved = become(connection, registration_id, Status.REGISTERED)
+    """The account was seen on the homeserver; False when the registration had come to an end."""
+    moved = become(connection, registration_id, Status.REGISTERED, UNDECIDED)
     if moved:
         connection.execute(
             registrations.update()

@@ -31,7 +31,7 @@ def registration(name: str = "alice", **changes: object) -> Registration:
         "language": "de",
         "status": Status.REFUSED,
         "refusals": ({"code": "name_banned", "field": "x", "detail": "^a"}, {"code": "closed"}),
-        "reviews": (),
+        "reviews": ({"code": "ban", "detail": "^a"}, {"code": "new_network", "detail": "x"}),
         "name_checked": True,
         "held_until": NOW + timedelta(days=1),
         "token_id": None,
@@ -49,6 +49,7 @@ def test_csv_has_a_title_and_times_in_utc() -> None:
     assert row["created_at"] == "2026-11-24T12:00:00.250000Z"
     assert row["status"] == "refused"
     assert row["refusals"] == "name_banned closed"
+    assert row["reviews"] == "ban new_network"
     assert row["mailed_at"] == ""
 
 
@@ -58,6 +59,7 @@ def test_json_has_whole_objects() -> None:
     first, second = json.loads(stream.getvalue())
     assert tuple(first) == COLUMNS
     assert first["refusals"][0] == {"code": "name_banned", "field": "x", "detail": "^a"}
+    assert first["reviews"][0] == {"code": "ban", "detail": "^a"}
     assert first["registered_at"] is None
     assert second["name"] == "böse"
 

@@ -45,6 +45,25 @@ async def test_an_account_that_appears_is_linked_and_its_token_burnt(house):
     assert (done.outstanding, done.mailed) == (1, 1)
 
 
+async def test_an_account_that_appears_ends_the_look_at_its_request(open_house):
+    house = await open_house(review={"all": True})
+    house.names.answers["bob"] = NameAvailability.UNKNOWN
+    await house.apply()
+    await house.apply("bob", "bob@example.net")
+    house.names.usual = NameAvailability.TAKEN
+    house.names.answers.clear()
+    await house.accounts.look()
+    # Whether bob's name was free when he asked, nobody knows: a moderator decides.
+    assert await house.statuses() == ["registered", "review"]
+    assert await house.owed() == 1
+    told = (await house.alerts())["review 1"][1]
+    assert (
+        told == "Request 1, name `ann`, address `a…@example.net`, was found registered by `porter`"
+    )
+    with pytest.raises(ValueError, match="is registered: nothing to decide"):
+        await house.reviews.approve(MOD, 1)
+
+
 async def test_a_homeserver_that_does_not_say_links_nobody(house):
     await mailed(house, "ann")
     house.names.usual = NameAvailability.UNKNOWN
