@@ -111,7 +111,8 @@ class Foresight:
         return found
 
     def _ranges(self, networks: Sequence[IPNetwork]) -> list[Concern]:
-        found = [Concern("a special range: ", each) for net in networks for each in special(net)]
+        ranges = dict.fromkeys(each for network in networks for each in special(network))
+        found = [Concern("special ranges: ", ", ".join(ranges))] if ranges else []
         return found + [
             Concern("a trusted proxy: ", str(proxy))
             for proxy in self._settings.web.trusted_proxies
@@ -122,10 +123,9 @@ class Foresight:
         book, now = _book(bans), self._clock()
         own = tuple({self._settings.server_name.partition(":")[0], self._settings.smtp.domain})
         found = [Concern("our own mail domain: ", each) for each in whole_domains(book, own, now)]
-        found += [
-            Concern("everybody at a big mail provider: ", each)
-            for each in whole_domains(book, PROVIDERS, now)
-        ]
+        providers = whole_domains(book, PROVIDERS, now)
+        if providers:
+            found.append(Concern("everybody at big mail providers: ", ", ".join(providers)))
         return found
 
     async def _moderators(self, author: Author, networks: Sequence[IPNetwork]) -> list[Concern]:

@@ -13,7 +13,7 @@ from bot.commands.notes import told_notes
 from bot.commands.table import Call, table, when
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.rules.addresses import parse_address
-from gateway.rules.bans import Ban, Kind
+from gateway.rules.bans import Ban, Kind, guess_kind
 from gateway.rules.names import parse_name
 from gateway.rules.networks import neighbourhood, plain_address
 from gateway.store import hits, notes, precedents
@@ -134,12 +134,16 @@ def _asked(words: tuple[str, ...]) -> tuple[Kind, str]:
         return Kind(words[0].lower()), words[1]
     if len(words) > 1:
         raise click.UsageError("One value at a time; before it may stand ip, email or name.")
-    try:
-        plain_address(words[0])
-    except ValueError:
-        # A Matrix id begins with an @, and an e-mail address never does.
-        return Kind.EMAIL if "@" in words[0][1:] else Kind.NAME, words[0]
-    return Kind.IP, words[0]
+    (word,) = words
+    kind = guess_kind(word)
+    if kind is Kind.IP and "/" in word:
+        raise click.UsageError(f"{word} is a network: say one address of it.")
+    if word.startswith("@"):
+        # A Matrix id begins so, and a domain as it is banned.
+        if ":" not in word:
+            raise click.UsageError(f"{word} is a domain: say one address of it, such as a{word}")
+        kind = Kind.NAME
+    return kind, word
 
 
 async def _told(call: Call, bans: Sequence[Ban]) -> list[Line]:

@@ -88,15 +88,12 @@ async def ban(
         call.author, wanted, until=until, reason=reason, review=review
     )
     new = [each for each in drafted if not call.desk.bans.book.covers(each)]
-    prospect = await call.desk.foresight.look(call.author, new)
     if dry_run:
         lines = _listed("Would ban ", new, len(drafted))
-        waiting = await call.desk.foresight.waiting(_refusing(new))
-        lines += [*_doubts(prospect), *_hits(prospect), *_waiting(waiting)]
-        return Answer((*lines, *_advice(near, network)))
-    if prospect.concerns and not yes:
-        lines = [(f"{'This' if len(new) == 1 else 'These'} would hit:"), *_doubts(prospect)]
-        return await call.ask(lines, _again(values[0], drafted, span, reason))
+        return Answer((*lines, *await _outlook(call, new), *_advice(near, network)))
+    if not yes and (doubts := _doubts(await call.desk.foresight.look(call.author, new))):
+        first = f"{'This' if len(new) == 1 else 'These'} would hit:"
+        return await call.ask((first, *doubts), _again(values[0], drafted, span, reason))
     done = await call.desk.moderation.ban(call.author, drafted)
     lines = [*_listed("Banned ", done, len(drafted)), *_advice(near, network)]
     return await _with_offer(call, lines, await call.desk.foresight.waiting(_refusing(done)))
@@ -133,16 +130,20 @@ def _listed(verb: str, new: Sequence[Ban], wanted: int) -> list[Line]:
     return lines
 
 
+async def _outlook(call: Call, bans: Sequence[Ban]) -> list[Line]:
+    """All that is known of what bans would hit."""
+    prospect = await call.desk.foresight.look(call.author, bans)
+    waiting = await call.desk.foresight.waiting(_refusing(bans))
+    looked_at = f"of the last {prospect.looked_at} who registered well within 90 days"
+    hit = f"They would hit {prospect.good} {looked_at}."
+    return [*_doubts(prospect), hit, *_waiting(waiting)]
+
+
 def _doubts(prospect: Prospect) -> list[Line]:
     return [
         (f"{each.words[:1].upper()}{each.words[1:]}", code(each.value))
         for each in prospect.concerns
     ]
-
-
-def _hits(prospect: Prospect) -> list[Line]:
-    looked_at = f"of the last {prospect.looked_at} who registered well within 90 days"
-    return [f"It would hit {prospect.good} {looked_at}."]
 
 
 def _advice(near: Sequence[str], network: bool) -> list[Line]:

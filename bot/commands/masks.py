@@ -1,11 +1,12 @@
 """Addresses as they may stand in the room's history: recognised, but not collected."""
 
 import re
+from contextlib import suppress
 
 from gateway.rules.networks import neighbourhood, plain_address
 
-_EMAIL = re.compile(r"[^\s@<>\"'`,;:|]+@(?=[\w-]+\.)")
-_WORD = re.compile(r"[0-9a-fA-F:.]{3,}+(?![\w/])")
+_EMAIL = re.compile(r"[^\s@]+@(?=\S)")
+_WORD = re.compile(r"[0-9a-fA-F:.]{2,}+(?![\w/])")
 
 
 def masked(text: str) -> str:
@@ -21,8 +22,8 @@ def _mailbox(found: re.Match[str]) -> str:
 
 
 def _network(word: str) -> str:
-    try:
-        network = neighbourhood(plain_address(word))
-    except ValueError:
-        return word
-    return f"{str(network.network_address).rstrip('0')}…"
+    for end in (len(word), len(word.rstrip(".:"))):  # a sentence may end with an address
+        with suppress(ValueError):
+            network = neighbourhood(plain_address(word[:end]))
+            return f"{str(network.network_address).rstrip('0')}…{word[end:]}"
+    return word

@@ -76,7 +76,7 @@ async def test_special_ranges_and_proxies_are_named(open_house, maps):
     )
     bans = [parse_line(Kind.IP, each) for each in ("192.168.1.1", "203.0.113.7", "2001:db9::/32")]
     assert (await foresight.look(MOD, bans)).concerns == (
-        Concern("a special range: ", "192.168.0.0/16 (private)"),
+        Concern("special ranges: ", "192.168.0.0/16 (private)"),
         Concern("a trusted proxy: ", "203.0.113.0/28"),
     )
 
@@ -117,8 +117,7 @@ async def test_our_own_servers_and_mails_are_named(house, foresee, maps):
     assert prospect.concerns == (
         Concern("our own server 127.0.0.1: ", "203.0.113.5"),
         Concern("our own mail domain: ", "example.org"),
-        Concern("everybody at a big mail provider: ", "gmail.com"),
-        Concern("everybody at a big mail provider: ", "googlemail.com"),
+        Concern("everybody at big mail providers: ", "gmail.com, googlemail.com"),
     )
 
 

@@ -1,11 +1,14 @@
 """The desk's hours: paused by moderators, closed before a rotation, and both at once."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.hours import Hours
+from gateway.hours import Hours, _read, _told
 from gateway.rules.opening import Opening
 from gateway.rules.tokens import Schedule
 from gateway.store.audit import Author
@@ -128,3 +131,11 @@ async def test_inside_a_transaction_the_pause_of_this_moment_counts(house):
     await house.hours.pause(MOD, None)
     standing = await house.database.write(lambda c: hours.standing(c, house.clock.now))
     assert not standing.is_open
+
+
+@given(message=st.none() | st.text(min_size=1, max_size=30), hours=st.none() | st.integers(1, 99))
+def test_a_pause_is_read_back_from_its_words(message, hours):
+    until = None if hours is None else (MIDNIGHT + timedelta(hours=hours)).isoformat()
+    kept = {"until": until, "message": message}
+    assert json.loads(_read(_told(json.dumps(kept)))) == kept
+    assert _read(_told(None)) is None

@@ -1,5 +1,8 @@
 """What moderators do is written down and can be read."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bot.commands.masks import masked
 
 
@@ -57,6 +60,15 @@ async def test_addresses_in_the_log_are_masked_unless_asked_for_in_full(typed):
 
 def test_a_mask_hides_persons_alone() -> None:
     assert masked("ann@example.net, 203.0.113.77") == "a…@example.net, 203.0.113.…"
+    assert masked("From 203.0.113.77.") == "From 203.0.113.…."
     kept = "203.0.113.0/24 2001:db8::/32 @spam.example @mod:example.org 2026-11-24T12:00:05Z"
     assert masked(kept) == kept
     assert masked("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::…"
+
+
+@given(st.emails(), st.ip_addresses(), st.text(max_size=20))
+def test_no_whole_address_of_a_person_passes(email, ip, around) -> None:
+    shown = masked(f"{around} {email} {ip} {around}")
+    assert ip.compressed not in shown.split() or ip.compressed in around
+    local = email.rpartition("@")[0]
+    assert len(local) == 1 or email not in shown or email in around

@@ -98,3 +98,5 @@ async def test_a_name_is_tried(typed, apply):
 
 async def test_one_value_is_tried_at_a_time(typed):
     assert "One value at a time" in (await typed("test ann bob")).plain()
+    assert "is a network: say one address" in (await typed("test 203.0.113.0/24")).plain()
+    assert "such as a@spam.example" in (await typed("test @spam.example")).plain()

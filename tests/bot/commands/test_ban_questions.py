@@ -9,7 +9,7 @@ async def test_a_wide_ban_is_asked_for_and_given_after_a_yes(desk, typed):
     assert answer.asks and not answer.ok
     assert answer.plain().splitlines()[:2] == [
         "These would hit:",
-        "A special range: 10.0.0.0/8 (private)",
+        "Special ranges: 10.0.0.0/8 (private)",
     ]
     assert answer.offers == (("✅", "confirm 1"), ("❌", "cancel 1"))
     assert len(desk.bans.book) == 0
@@ -57,8 +57,8 @@ async def test_a_dry_run_says_whom_it_would_hit(desk, typed, apply):
     await apply()
     answer = await typed("ban 203.0.113.0/24 10.0.0.1 --dry-run")
     assert answer.ok and not answer.asks
-    assert "A special range: 10.0.0.0/8 (private)" in answer.plain()
-    assert "It would hit 0 of the last 0 who registered well within 90 days." in answer.plain()
+    assert "Special ranges: 10.0.0.0/8 (private)" in answer.plain()
+    assert "They would hit 0 of the last 0 who registered well within 90 days." in answer.plain()
     assert "1 open request is hit: 1." in answer.plain()
     assert not (await typed("confirm 1")).ok
 
