@@ -47,7 +47,7 @@ async def serve(settings: Settings, *, gateway: bool, bot: bool) -> None:
             except FolderInUse as error:
                 raise ConfigError([f"state: {error}"]) from None
 
-        parts = {"bans": desk.watch_bans}
+        parts = {"bans": desk.ban_watch.run}
         if gateway:
             parts["gateway"] = serve_page
         if bot:

@@ -12,12 +12,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.accounts import AccountWatcher
+from gateway.ban_watch import BanWatch
 from gateway.clock import Clock, utc_now
 from gateway.config import ConfigError
 from gateway.courier import Courier
 from gateway.edges import make_composer, make_mailer, make_token_source, make_whereabouts
 from gateway.foresight import Foresight
 from gateway.homeserver.names import Names
+from gateway.homeserver.pulse import Pulse
 from gateway.hours import Hours
 from gateway.lookout import Lookout
 from gateway.mail.compose import Composer
@@ -31,17 +33,17 @@ from gateway.rules.opening import Opening
 from gateway.rules.screening import Application
 from gateway.rules.tokens import Schedule
 from gateway.settings import Settings
-from gateway.store import alerts, leases, outbox
+from gateway.store import leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.presence import present
 from gateway.supervision import supervise
 from gateway.undoing import Undoing
+from gateway.unsaved import Unsaved
+from gateway.vigil import Vigil, servers
 from gateway.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
-
-_SWEEP = 60.0  # seconds between two looks for bans whose time is over
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Desk:
     rotation: Rotation
     courier: Courier
     accounts: AccountWatcher
+    ban_watch: BanWatch
+    vigil: Vigil
     clock: Clock
 
     async def opening(self) -> Opening:
@@ -98,35 +102,6 @@ class Desk:
             _log.warning("leases_not_ended", reason=complaint(error))  # they end by their time
         else:
             _log.info("alone_at_work", mails_taken_up=left)
-
-    async def watch_bans(self) -> None:
-        """Keep the bans true to their files, and take out what is over, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.bans.watch(self._report_bans))
-            tasks.create_task(self._sweep_bans())
-
-    async def _report_bans(self, faults: list[str]) -> None:
-        now = self.clock()
-        for fault in faults:
-            _log.warning("ban_line_unreadable", fault=fault)
-        shown = "; ".join(map(alerts.outside, faults[:5]))
-        shown += f"; and {len(faults) - 5} more" if faults[5:] else ""
-        text = f"Ban files: {shown}"
-        await self.database.write(
-            lambda c: alerts.raise_alert(c, f"ban files {faults[0]}", text, now)
-        )
-
-    async def _sweep_bans(self) -> None:
-        while True:
-            try:
-                await self.moderation.finish()
-                for ban in await self.moderation.expire():
-                    _log.info("ban_expired", kind=ban.kind, value=ban.value, by=ban.by)
-            except OSError as error:
-                _log.warning("ban_files_unwritable", reason=str(error))
-            except SQLAlchemyError as error:
-                _log.warning("bans_not_swept", reason=complaint(error))
-            await asyncio.sleep(_SWEEP)
 
 
 @asynccontextmanager
@@ -169,15 +144,16 @@ def _bind(
     # A crowd of applicants must not keep the background's questions out.
     patient_names = Names(session, homeserver.url, homeserver.timeout, at_once=1)
     bell = asyncio.Event()  # rung when a mail is owed
+    source = make_token_source(settings, session)
     rotation = Rotation(
         settings=settings,
         database=database,
-        source=make_token_source(settings, session),
+        source=source,
         schedule=schedule,
         wake=bell.set,
         clock=clock,
     )
-    lookout = Lookout(settings.alerts, database, clock)
+    lookout, unsaved = Lookout(settings.alerts, database, clock), Unsaved()
     registrar = Registrar(
         settings=settings,
         database=database,
@@ -185,6 +161,7 @@ def _bind(
         hours=hours,
         names=names,
         lookout=lookout,
+        unsaved=unsaved,
         wake=bell.set,
         clock=clock,
     )
@@ -198,6 +175,14 @@ def _bind(
         composer=composer,
         mailer=mailer,
         bell=bell,
+        clock=clock,
+    )
+    pulse = Pulse(session, homeserver.url, homeserver.timeout, source)
+    vigil = Vigil(
+        settings=settings,
+        database=database,
+        servers=servers(mailer.check, pulse.check),
+        unsaved=unsaved,
         clock=clock,
     )
     accounts = AccountWatcher(
@@ -240,6 +225,8 @@ def _bind(
         rotation,
         courier,
         accounts,
+        BanWatch(database, bans, moderation, clock),
+        vigil,
         clock,
     )
 
@@ -267,6 +254,7 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
                 ("rotation", desk.rotation.run),
                 ("accounts", desk.accounts.run),
                 ("lookout", desk.lookout.run),
+                ("vigil", desk.vigil.run),
             ):
                 tasks.create_task(supervise(name, work), name=name)
     finally:

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from gateway import failures
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability
 from gateway.homeserver.names import Names
@@ -43,7 +44,6 @@ _GLANCE = 1.0  # seconds between two looks when nobody wakes us
 _FAREWELL = 5.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
 _PATIENCE = (0.5, 1, 2, 4, 8, 16, 32, 32)  # seconds; with the delivery itself within a lease
-_TELL_AFTER = 3  # failed attempts at one mail before the room hears of it
 
 
 class Courier:
@@ -239,6 +239,7 @@ class Courier:
 
         def record(connection: Connection) -> bool:
             outbox.sent(connection, mail, now)
+            failures.went_out(connection, mail.registration_id, now)
             registrations.mailed(connection, mail.registration_id, token.id, now)
             if tokens.still_works(connection, token.id, now):
                 return False
@@ -274,19 +275,17 @@ class Courier:
         def record(connection: Connection) -> datetime | None:
             if over:
                 outbox.failed(connection, mail, reason)
-                text = (
-                    f"The mail for registration {mail.registration_id} was given up:"
-                    f" {alerts.outside(reason)}"
+                can_resend = mail.kind == "token"
+                if can_resend and not self._has_working_token(
+                    connection, mail.registration_id, now
+                ):
+                    registrations.become(connection, mail.registration_id, Status.FAILED)
+                failures.given_up(
+                    connection, mail.registration_id, reason, now, can_resend=can_resend
                 )
-                if mail.kind == "token":
-                    text += f" (resend {mail.registration_id} tries again)"
-                    if not self._has_working_token(connection, mail.registration_id, now):
-                        registrations.become(connection, mail.registration_id, Status.FAILED)
-                alerts.raise_alert(connection, f"mail {mail.registration_id}", text, now)
                 return None
-            if mail.attempts + 1 >= _TELL_AFTER:
-                text = f"Mails are failing and will be tried again: {alerts.outside(reason)}"
-                alerts.raise_alert(connection, "mails failing", text, now)
+            if mail.attempts + 1 >= failures.TELL_AFTER:
+                failures.failing(connection, reason, now)
             return outbox.postponed(connection, mail, reason, now)
 
         try:

@@ -23,6 +23,7 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.lookback import Seen
 from gateway.store.registrations import LIVE, Registration, Request, Status
+from gateway.unsaved import Unsaved
 from gateway.waiting import announce
 
 _log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Registrar:
         hours: Hours,
         names: Names,
         lookout: Lookout,
+        unsaved: Unsaved,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
@@ -70,6 +72,7 @@ class Registrar:
         self._clock = clock
         self._hearing = 0  # requests under way
         self._lookout = lookout
+        self._unsaved = unsaved
         self._mail_domain = settings.smtp.domain
 
     async def apply(self, application: Application) -> Verdict:
@@ -82,6 +85,7 @@ class Registrar:
             return await self._hear(application)
         except (SQLAlchemyError, OSError) as error:
             reason = complaint(error) if isinstance(error, SQLAlchemyError) else str(error)
+            self._unsaved.note(reason, self._clock(), requests=1)
             _log.error("request_not_recorded", reason=reason)
             raise NotRecorded("the request could not be recorded") from error
 

@@ -28,6 +28,7 @@ _log = structlog.get_logger(__name__)
 
 _GLANCE = 1.0  # seconds between two looks
 _LONGEST_PAUSE = 60.0  # seconds between two attempts while the homeserver is away
+_STUCK = "tokens stuck"
 _AT_ONCE = 4  # revocations under way
 
 
@@ -96,15 +97,19 @@ class Rotation:
     async def run(self) -> None:
         """Rotate when it is due and take back what is over, until cancelled."""
         pause = _GLANCE
+        is_well = False  # an alert of the last run may be open
         while True:
             try:
                 await self.look()
+                if not is_well:
+                    await self._report_well()
             except (HomeserverError, SQLAlchemyError) as error:
+                is_well = False
                 if pause == _GLANCE:
                     await self._report_trouble(_reason(error))
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                pause = _GLANCE
+                pause, is_well = _GLANCE, True
             await asyncio.sleep(pause)
 
     async def look(self) -> None:
@@ -247,13 +252,16 @@ class Rotation:
     async def _report_trouble(self, reason: str) -> None:
         now = self._clock()
         _log.error("tokens_stuck", reason=reason)
-        text = f"Tokens cannot be rotated or taken back: {reason}"
+        text = f"Tokens cannot be rotated or taken back: {alerts.outside(reason)}"
         try:
-            await self._database.write(
-                lambda c: alerts.raise_alert(c, "rotation failed", text, now)
-            )
+            await self._database.write(lambda c: alerts.state(c, _STUCK, text, now))
         except SQLAlchemyError:
             _log.error("alert_lost", text=text)
+
+    async def _report_well(self) -> None:
+        now = self._clock()
+        text = "Tokens are rotated and taken back again"
+        await self._database.write(lambda c: alerts.end(c, _STUCK, now, text))
 
 
 def _reason(error: HomeserverError | SQLAlchemyError) -> str:

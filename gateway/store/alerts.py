@@ -32,7 +32,7 @@ KINDS = {  # what the room is told of, for whoever mutes one
     "review": "requests that wait for a person",
 }
 # Nothing that goes on: when such a one is over, there is nothing to tell.
-_HAPPENINGS = ("rotation", "rejected", "mail")
+_HAPPENINGS = ("rotation", "rejected", "mail", "saving")
 _A_WHILE = timedelta(hours=1)  # silence that ends an alert, unless the alert says otherwise
 _LATE = timedelta(minutes=5)  # a time further ahead was written before the clock was set back
 _MOST_DETAILS = 30
@@ -166,7 +166,9 @@ def end(connection: Connection, cause: str, now: datetime, text: str | None = No
 
 def end_silent(connection: Connection, now: datetime) -> int:
     """End what has been silent for long enough; returns how many that were."""
-    silent = [each for each in lasting(connection) if each.is_silent(now)]
+    open_ones = alerts.c.ended_at.is_(None), alerts.c.quiet.is_not(None)
+    found = connection.execute(select(*_COLUMNS).where(*open_ones)).mappings()
+    silent = [each for each in map(_read, found) if each.is_silent(now)]
     for each in silent:
         _end_silent(connection, each, now)
     return len(silent)

@@ -53,15 +53,17 @@ class BanFiles:
             self._take_over(kind, patient=False)
 
     async def watch(self, report: Report) -> None:
-        """Keep the book true to the files until cancelled; `report` hears of each fault once."""
-        told: set[str] = set()
+        """Keep the book true to the files until cancelled.
+
+        `report` hears of all the faults, and of them anew whenever they are others.
+        """
+        told: list[str] | None = None
         while True:
             await self.refresh()
             faults = self.faults
-            fresh = [fault for fault in faults if fault not in told]
-            told = set(faults)
-            if fresh:
-                await report(fresh)
+            if faults != told:
+                await report(faults)
+                told = faults
             await asyncio.sleep(LOOK_EVERY)
 
     async def refresh(self) -> None:

@@ -166,6 +166,12 @@ def is_owed(connection: Connection, registration_id: int) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
+def stuck(connection: Connection, attempts: int) -> bool:
+    """Whether a mail is owed that failed so often."""
+    query = select(mails.c.id).where(mails.c.status == "queued", mails.c.attempts >= attempts)
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def depth(connection: Connection) -> tuple[int, datetime | None]:
     """How many mails are owed, and since when the oldest."""
     row = connection.execute(

@@ -38,6 +38,8 @@ from gateway.store import alerts, audit, outbox, registrations
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
+from gateway.unsaved import Unsaved
+from gateway.vigil import Vigil, servers
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -86,6 +88,10 @@ class StrictTokens:
         for value in instead_of:
             self._drop(value)
         self._answer(mood)
+
+    async def check(self) -> None:
+        if self.is_down:
+            raise HomeserverError("the homeserver is away")
 
     async def is_used_up(self, value: str) -> bool:
         if self.is_down:
@@ -218,6 +224,7 @@ class House:
     hours: Hours
     rotation: Rotation
     lookout: Lookout
+    vigil: Vigil
     registrar: Registrar
     reviews: Reviews
     mailer: Mailer
@@ -354,7 +361,7 @@ async def open_house(
             wake=bell.set,
             clock=clock,
         )
-        lookout = Lookout(settings.alerts, database, clock)
+        lookout, unsaved = Lookout(settings.alerts, database, clock), Unsaved()
         registrar = Registrar(
             settings=settings,
             database=database,
@@ -362,6 +369,7 @@ async def open_house(
             hours=hours,
             names=names,
             lookout=lookout,
+            unsaved=unsaved,
             wake=bell.set,
             clock=clock,
         )
@@ -393,6 +401,13 @@ async def open_house(
             bell=bell,
             clock=clock,
         )
+        vigil = Vigil(
+            settings=settings,
+            database=database,
+            servers=servers(mailer.check, source.check),
+            unsaved=unsaved,
+            clock=clock,
+        )
         accounts = AccountWatcher(
             database=database,
             names=names,
@@ -410,6 +425,7 @@ async def open_house(
             hours,
             rotation,
             lookout,
+            vigil,
             registrar,
             Reviews(settings=settings, database=database, wake=bell.set, clock=clock),
             mailer,

@@ -237,7 +237,7 @@ async def test_a_bad_ban_line_is_told_and_an_expired_ban_goes(make, tmp_path):
         "203.0.113.0/24\nnonsense\n198.51.100.7  # until 2020-01-01T00:00Z\n"
     )
     async with open_desk(make()) as desk:
-        watching = asyncio.create_task(desk.watch_bans())
+        watching = asyncio.create_task(desk.ban_watch.run())
 
         async def told() -> bool:
             return bool(await desk.database.read(lambda c: alerts.pending(c, desk.clock())))

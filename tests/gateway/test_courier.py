@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.rules.tokens import new_token
-from gateway.store import outbox, registrations, tokens
+from gateway.store import alerts, outbox, registrations, tokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Request, Status
 from tests.gateway.conftest import House, MailServer, OpenHouse, text_of, until
@@ -108,7 +108,9 @@ async def test_a_permanent_failure_is_told_and_can_be_sent_again(house, post):
     await house.deliver()
     assert await house.statuses() == ["failed"]
     count, text = (await house.alerts())["mail 1"]
-    assert count == 1 and "550 no such mailbox" in text and "resend 1" in text
+    assert count == 1 and "550 no such mailbox" in text
+    (alert,) = await house.database.read(alerts.lasting)
+    assert alert.actions[0] == ("🔁", "resend 1")
     house.clock.turn(hours=2)
     await house.deliver()
     assert post.mails == []
@@ -117,6 +119,16 @@ async def test_a_permanent_failure_is_told_and_can_be_sent_again(house, post):
     await house.deliver()
     assert len(post.mails) == 1 and await house.statuses() == ["mailed"]
     assert len(house.source.wishes) == 1
+    assert (await house.alerts())["mail 1"][1] == "The mail for registration 1 went out after all"
+
+
+async def test_many_mails_that_are_given_up_are_few_messages(house, post):
+    post.answers.extend(["550 no such mailbox"] * 20)
+    await apply_many(house, 20)
+    await house.deliver()
+    assert await house.statuses() == ["failed"] * 20
+    counts = {cause: count for cause, (count, _) in (await house.alerts()).items()}
+    assert len(counts) == 4 and counts["mail elsewhere"] == 17
 
 
 async def test_a_repetition_that_fails_takes_nothing_from_the_first_mail(house, post):

@@ -244,7 +244,7 @@ async def test_trouble_is_told_once_and_tried_again(shared, monkeypatch):
         return await current(shared) is not None
 
     await until(tried)
-    count, text = (await shared.alerts())["rotation failed"]
+    count, text = (await shared.alerts())["tokens stuck"]
     assert count == 1 and "the homeserver is away" in text
     shared.source.is_down = False
     await until(works)
@@ -267,9 +267,10 @@ async def test_no_token_stands_in_what_is_told(shared, monkeypatch, capsys):
     running = asyncio.create_task(shared.rotation.run())
 
     async def told() -> bool:
-        return "rotation failed" in await shared.alerts()
+        return "tokens stuck" in await shared.alerts()
 
     await until(told)
+    _, trouble = (await shared.alerts())["tokens stuck"]
     await shared.database.write(lambda c: c.exec_driver_sql("DROP TRIGGER jam"))
 
     async def works() -> bool:
@@ -279,7 +280,7 @@ async def test_no_token_stands_in_what_is_told(shared, monkeypatch, capsys):
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     said = capsys.readouterr()
-    told_texts = " ".join(text for _, text in (await shared.alerts()).values())
+    told_texts = " ".join([trouble, *(text for _, text in (await shared.alerts()).values())])
     assert "jammed" in told_texts and "INSERT" not in told_texts
     assert "hush" not in said.out + said.err + told_texts
 
