@@ -42,10 +42,10 @@ def announce(
     text = (
         f"Request {number} waits for a decision: name {outside(registration.name)},"
         f" address {outside(masked(registration.email))}, network {outside(registration.network)},"
-        f" language {outside(registration.language)}. Looked at because: {_reasons(registration)}."
-        f" Earlier from its network: {told(past.network)}; from its domain: {told(past.domain)};"
-        f" from its address: {told(past.address)}."
-        f" `approve {number}` (✅) or `reject {number}` (❌)?"
+        f" language {outside(registration.language)}\n"
+        f"Looked at because: {_reasons(registration)}\n"
+        f"Earlier from its network: {told(past.network)}; from its domain: {told(past.domain)};"
+        f" from its address: {told(past.address)}"
     )
     actions = (("✅", f"approve {number}"), ("❌", f"reject {number}"))
     alerts.raise_alert(connection, f"{_KIND} {number}", text, now, quiet=None, actions=actions)

@@ -31,7 +31,7 @@ async def test_a_ban_line_for_review_makes_a_request_wait(house):
     assert await house.statuses() == ["review", "pending"]
     (row, _) = await house.rows()
     assert row.reviews == ({"code": "ban", "detail": "^adm"},)
-    assert "a ban asks for a look, `^adm`." in (await house.alerts())["review 1"][1]
+    assert "a ban asks for a look, `^adm`\n" in (await house.alerts())["review 1"][1]
 
 
 async def test_a_refusal_beats_a_review(open_house):

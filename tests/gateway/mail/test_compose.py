@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.mail.compose import Composer
+from gateway.mail.compose import NOTICES, Composer
 
 NOW = datetime(2026, 11, 24, 16, 20, 30, tzinfo=UTC)
 TOKEN = "Hh7xWqPzR4mKtYbNcVfDgS2e"
@@ -216,6 +216,33 @@ def test_a_taken_name_is_told_without_a_token(tmp_path: Path) -> None:
     assert "user name <b>." in part(mail, "plain")
     assert "<code>&lt;b&gt;</code>" in part(mail, "html")
     assert "https://register.example.org" in part(mail, "plain")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("review", "A person will look at your request."),
+        (
+            "rejected",
+            "The people of this server have looked at your request, and did not grant it.",
+        ),
+    ],
+)
+def test_what_became_of_a_look_is_told_without_a_token(kind: Any, said: str) -> None:
+    mail = composer().notice(kind, to="ann@example.net", name="<b>", now=NOW, message_id="<a@b>")
+    assert mail["Subject"] == "Your account request at example.org"
+    for words in (part(mail, "plain"), part(mail, "html")):
+        assert said in " ".join(words.split())
+        assert "ignore this mail" in words
+    assert "user name <b>." in part(mail, "plain")
+    assert "<code>&lt;b&gt;</code>" in part(mail, "html")
+
+
+@pytest.mark.parametrize("kind", NOTICES)
+def test_a_broken_template_of_a_notice_is_found_at_start(tmp_path: Path, kind: str) -> None:
+    (tmp_path / f"{kind}.txt").write_text("{registration_token}")
+    with pytest.raises(ValueError, match="'registration_token' is undefined"):
+        composer(templates=tmp_path)
 
 
 def test_an_operators_words_for_a_taken_name_stand_alone(tmp_path: Path) -> None:

@@ -226,6 +226,11 @@ async def test_every_text_stands_out_from_its_ground(
     await page.click("button")
     await page.wait_for_selector("text=Check your inbox")
     await check(8)
+    desk.is_looked_at = True
+    await page.goto(server.url)
+    await page.click("button")
+    await page.wait_for_selector("h1:has-text('A person will look at your request')")
+    await check(8)
     desk.state = Opening(False, None, "moving house")
     await page.goto(server.url)
     await check(5)

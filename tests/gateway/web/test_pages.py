@@ -21,6 +21,21 @@ async def test_an_operator_replaces_one_page_and_keeps_the_others(
     assert "<form" in await (await client.get("/")).text()
 
 
+async def test_the_page_under_review_is_one_of_its_own(
+    tmp_path: Path, open_door: Callable[..., Awaitable[TestClient]], desk: Any
+) -> None:
+    # An operator's words for a mail that is on its way would promise too much here.
+    (tmp_path / "accepted.html").write_text("Your token is on its way")
+    client = await open_door(templates=tmp_path)
+    desk.is_looked_at = True
+    answer = await client.post("/register", data={"requested_username": "a", "email": "b"})
+    assert "A person will look at your request" in await answer.text()
+    (tmp_path / "review.html").write_text("We meet on Mondays")
+    client = await open_door(templates=tmp_path)
+    answer = await client.post("/register", data={"requested_username": "a", "email": "b"})
+    assert await answer.text() == "We meet on Mondays"
+
+
 async def test_an_operators_page_may_build_on_ours(
     tmp_path: Path, open_door: Callable[..., Awaitable[TestClient]]
 ) -> None:

@@ -55,6 +55,23 @@ async def test_accepted_in_json(client: TestClient) -> None:
     assert "Check your inbox" in data["message"]
 
 
+async def test_a_request_that_a_person_looks_at(client: TestClient, desk: Any) -> None:
+    desk.is_looked_at = True
+    answer = await client.post("/register", data=TYPED)
+    html = await answer.text()
+    assert answer.status == 200
+    assert "<h1>A person will look at your request</h1>" in html
+    assert "Check your inbox" not in html
+    other = {"requested_username": "bob", "email": "bob@example.net"}
+    assert await (await client.post("/register", data=other)).text() == html
+    assert answer.headers["Cache-Control"] == "no-store"
+    answer = await client.post("/register", data=TYPED, headers=JSON)
+    assert answer.status == 200
+    data = await answer.json()
+    assert data["status"] == "accepted"
+    assert "A person will look at your request" in data["message"]
+
+
 @pytest.mark.parametrize("code", list(Code))
 async def test_every_refusal_has_its_status(code: Code, client: TestClient, desk: Any) -> None:
     desk.refusals = (refusal(code),)
