@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import Answer, Line, code
 from bot.commands import (
+    accounts,
     audit,
     ban_list,
     bans,
@@ -52,6 +53,7 @@ CHAPTERS = (
     review,
     registrations,
     story,
+    accounts,
     tokens,
     desk,
     audit,

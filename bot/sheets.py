@@ -6,7 +6,7 @@ before it: applicants choose their names and addresses.
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -33,18 +33,27 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 def write_csv(registrations: Iterable[Registration], stream: TextIO) -> int:
     """One line each below a line of titles; returns how many."""
+    return write_rows(COLUMNS, map(_row, registrations), stream)
+
+
+def write_rows(head: Sequence[str], rows: Iterable[Iterable[Any]], stream: TextIO) -> int:
+    """Rows below a line of titles, as CSV; returns how many."""
     writer = csv.writer(stream)  # its \r\n also makes it quote a cell with a lone \r
-    writer.writerow(COLUMNS)
+    writer.writerow(head)
     count = 0
-    for registration in registrations:
+    for row in rows:
         count += 1
-        # Of a reason the code alone: its detail repeats what stands in the other columns.
-        row = _values(registration) | {
-            "refusals": " ".join(each["code"] for each in registration.refusals),
-            "reviews": " ".join(each["code"] for each in registration.reviews),
-        }
-        writer.writerow(["" if value is None else _harmless(value) for value in row.values()])
+        writer.writerow(["" if value is None else _harmless(value) for value in row])
     return count
+
+
+def _row(registration: Registration) -> Iterable[Any]:
+    # Of a reason the code alone: its detail repeats what stands in the other columns.
+    codes = {
+        "refusals": " ".join(each["code"] for each in registration.refusals),
+        "reviews": " ".join(each["code"] for each in registration.reviews),
+    }
+    return (_values(registration) | codes).values()
 
 
 def write_json(registrations: Iterable[Registration], stream: TextIO) -> int:

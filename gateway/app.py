@@ -14,9 +14,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.accounts import AccountWatcher
 from gateway.ban_watch import BanWatch
 from gateway.clock import Clock, utc_now
+from gateway.comparison import Comparison
 from gateway.config import ConfigError
 from gateway.courier import Courier
-from gateway.edges import make_composer, make_mailer, make_token_source, make_whereabouts
+from gateway.edges import (
+    make_composer,
+    make_directory,
+    make_mailer,
+    make_token_source,
+    make_whereabouts,
+)
 from gateway.foresight import Foresight
 from gateway.homeserver.names import Names
 from gateway.homeserver.pulse import Pulse
@@ -68,6 +75,7 @@ class Desk:
     accounts: AccountWatcher
     ban_watch: BanWatch
     vigil: Vigil
+    comparison: Comparison
     clock: Clock
 
     async def opening(self) -> Opening:
@@ -227,6 +235,7 @@ def _bind(
         accounts,
         BanWatch(database, bans, moderation, clock),
         vigil,
+        Comparison(settings, database, make_directory(settings, session)),
         clock,
     )
 

@@ -5,8 +5,9 @@ import ssl
 import aiohttp
 
 from gateway.config import ConfigError
-from gateway.homeserver.homeserver import TokenSource
+from gateway.homeserver.homeserver import AccountDirectory, TokenSource
 from gateway.homeserver.synapse import SynapseTokens
+from gateway.homeserver.synapse_accounts import SynapseAccounts
 from gateway.homeserver.token_file import TokenFile
 from gateway.homeserver.whereabouts import Whereabouts
 from gateway.mail.compose import Composer
@@ -23,6 +24,18 @@ def make_token_source(settings: Settings, session: aiohttp.ClientSession) -> Tok
     assert homeserver.admin_token is not None
     secret = homeserver.admin_token.get_secret_value()
     return SynapseTokens(session, homeserver.url, secret, homeserver.timeout)
+
+
+def make_directory(settings: Settings, session: aiohttp.ClientSession) -> AccountDirectory | None:
+    """Where accounts are listed; None where the homeserver lists none."""
+    homeserver = settings.homeserver
+    if homeserver.kind == "token_file":
+        return None
+    assert homeserver.admin_token is not None
+    secret = homeserver.admin_token.get_secret_value()
+    return SynapseAccounts(
+        session, homeserver.url, secret, homeserver.timeout, settings.server_name
+    )
 
 
 def make_whereabouts(settings: Settings, session: aiohttp.ClientSession) -> Whereabouts:

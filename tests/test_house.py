@@ -53,6 +53,7 @@ FLOORS = (
         "gateway/rotation.py",
         "gateway/shared_token.py",
         "gateway/given_tokens.py",
+        "gateway/comparison.py",
         "gateway/courier.py",
         "gateway/accounts.py",
         "gateway/foresight.py",

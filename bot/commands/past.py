@@ -53,3 +53,8 @@ class PastTime(click.ParamType[Past]):
 
 AFTER = PastTime(ends=False)
 BEFORE = PastTime(ends=True)
+
+
+def moment(past: Past | None, now: datetime) -> datetime | None:
+    """The moment that an option names, if it was given."""
+    return None if past is None else past.at(now)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bot.answers import Answer, Attachment, Cell, Grid, Line, code
-from bot.commands.past import AFTER, BEFORE, Past
+from bot.commands.past import AFTER, BEFORE, Past, moment
 from bot.commands.table import Call, also, table
 from bot.sheets import write_csv
 from gateway.rules.addresses import masked
@@ -87,8 +87,8 @@ async def registrations_(
         network=network,
         domain=domain,
         statuses=tuple(map(Status, statuses)),
-        since=None if since is None else since.at(now),
-        until=None if until is None else until.at(now),
+        since=moment(since, now),
+        until=moment(until, now),
     )
     wanted = search.both(asked, search.understood(" ".join(text)))
     found = await call.desk.database.read(lambda c: search.find(c, wanted, _MOST + 1))
@@ -104,8 +104,8 @@ async def registrations_(
     if is_cut:
         all_of_them = "porter export registrations --format csv"
         lines.append((f"The file ends with the newest {_MOST:,}; all: ", code(all_of_them)))
-    sheet = await asyncio.to_thread(_sheet, found, full, now)
-    return Answer(tuple(lines), attachments=(sheet,))
+    file = await asyncio.to_thread(sheet, found, full, now)
+    return Answer(tuple(lines), attachments=(file,))
 
 
 def _count(number: int, is_cut: bool) -> str:
@@ -131,7 +131,8 @@ def _row(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
     )
 
 
-def _sheet(found: Sequence[Registration], full: bool, now: datetime) -> Attachment:
+def sheet(found: Sequence[Registration], full: bool, now: datetime) -> Attachment:
+    """Registrations as a CSV file."""
     stream = io.StringIO(newline="")
     write_csv(found if full else map(_without_person, found), stream)
     how = "in full" if full else "masked"

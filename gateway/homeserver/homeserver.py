@@ -35,6 +35,25 @@ class Token:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account that is there: the part of its id before the colon, and since when."""
+
+    name: str
+    created_at: datetime
+    is_admin: bool = False
+
+
+class AccountDirectory(Protocol):
+    """Where accounts can be listed. All raise HomeserverError."""
+
+    async def newest(self, since: datetime | None, most: int) -> list[Account]:
+        """People's accounts that were made since then, newest first, deactivated ones left out."""
+
+    async def is_application(self, name: str) -> bool:
+        """Whether an account belongs to a bridge or another application service."""
+
+
 class TokenSource(Protocol):
     """Where tokens come into force. Every call may be repeated, so a retry is safe.
 

@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from yarl import URL
 
+from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.homeserver import HomeserverError, Token
-from gateway.homeserver.question import Answer, ask
+from gateway.homeserver.question import Answer
 from gateway.rules.tokens import new_token
 
-_TOKENS = "/_synapse/admin/v1/registration_tokens/"
+_TOKENS = "/v1/registration_tokens/"
 
 
 class SynapseTokens:
@@ -32,10 +32,7 @@ class SynapseTokens:
     def __init__(
         self, session: aiohttp.ClientSession, url: str, admin_token: str, timeout: timedelta
     ) -> None:
-        self._session = session
-        self._url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {admin_token}"}
-        self._timeout = timeout
+        self._api = AdminApi(session, url, admin_token, timeout)
 
     async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
         """Make the token, or find that an earlier attempt made it; then revoke `instead_of`."""
@@ -46,7 +43,7 @@ class SynapseTokens:
         if answer.status == 400:
             await self._settle(token.value, wish)
         elif answer.status != 200:
-            raise self._refusal("issue a token", answer)
+            raise self._api.refusal("issue a token", answer)
         for value in instead_of:
             if value != token.value:
                 await self.revoke(value)
@@ -55,7 +52,7 @@ class SynapseTokens:
         """Delete the token; sign-ups already under way with it are turned away too."""
         answer = await self._ask("DELETE", value)
         if answer.status != 200 and not _unknown(answer):
-            raise self._refusal("revoke a token", answer)
+            raise self._api.refusal("revoke a token", answer)
 
     async def is_used_up(self, value: str) -> bool:
         """Whether as many accounts were opened as the token allows."""
@@ -70,7 +67,7 @@ class SynapseTokens:
         """Ask for a token that nobody has: only an admin is told that there is none."""
         answer = await self._ask("GET", new_token())
         if answer.status != 200 and not _unknown(answer):
-            raise self._refusal("answer a question about tokens", answer)
+            raise self._api.refusal("answer a question about tokens", answer)
 
     async def _uses(self, value: str) -> tuple[int | None, int | None]:
         """How many accounts a token opened, and how many it may open at all."""
@@ -78,7 +75,7 @@ class SynapseTokens:
         if _unknown(answer):
             return None, None
         if answer.status != 200:
-            raise self._refusal("answer a question about a token", answer)
+            raise self._api.refusal("answer a question about a token", answer)
         completed, allowed = answer.body.get("completed"), answer.body.get("uses_allowed")
         return (
             completed if isinstance(completed, int) else None,
@@ -90,44 +87,18 @@ class SynapseTokens:
         answer = await self._ask("GET", value)
         if _unknown(answer):  # so the creation was refused for the wish itself
             raise HomeserverError(
-                f"{self._url} refused the new token: its expiry is past, or it is malformed"
+                f"{self._api.url} refused the new token: its expiry is past, or it is malformed"
             )
         if answer.status == 200 and any(answer.body.get(key) != wish[key] for key in wish):
             answer = await self._ask("PUT", value, wish)
         if answer.status != 200:
-            raise self._refusal("issue a token", answer)
+            raise self._api.refusal("issue a token", answer)
 
     async def _ask(self, method: str, tail: str, body: dict[str, Any] | None = None) -> Answer:
         # A value that is no token ("..", "a/b") must not reach another part of the admin API.
         if tail in (".", ".."):
             raise HomeserverError(f"{tail!r} is no registration token")
-        url = URL(self._url + _TOKENS + quote(tail, safe=""), encoded=True)
-        return await ask(
-            self._session,
-            method,
-            url,
-            timeout=self._timeout,
-            headers=self._headers,
-            body=body,
-        )
-
-    def _refusal(self, wish: str, answer: Answer) -> HomeserverError:
-        if answer.errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_FORBIDDEN"):
-            return HomeserverError(
-                f"{self._url} does not accept homeserver.admin_token as a server admin's "
-                f"access token ({answer.status} {answer.errcode})"
-            )
-        if answer.status == 429:
-            pause = answer.retry_after
-            when = "later" if pause is None else f"in {pause:g} s"
-            return HomeserverError(f"{self._url} asks to slow down and to try again {when}")
-        if answer.status == 404:
-            return HomeserverError(
-                f"{self._url} does not offer Synapse's admin API at this address (404)"
-            )
-        return HomeserverError(
-            f"{self._url} did not {wish}: it answered {answer.status} {answer.errcode}".rstrip()
-        )
+        return await self._api.ask(method, _TOKENS + quote(tail, safe=""), body=body)
 
 
 def _unknown(answer: Answer) -> bool:

@@ -197,6 +197,13 @@ def awaiting_account(connection: Connection, since: datetime, most: int) -> list
     return [read(row) for row in connection.execute(query).mappings()]
 
 
+def named(connection: Connection, names: Sequence[str]) -> list[tuple[str, int, Status]]:
+    """The requests for some names, by name, number and status, newest first."""
+    r = registrations.c
+    query = select(r.name, r.id, r.status).where(r.name.in_(names)).order_by(r.id.desc())
+    return [(name, number, Status(status)) for name, number, status in connection.execute(query)]
+
+
 def mailed_with(connection: Connection, token_id: int) -> list[int]:
     """The numbers of the live registrations whose mail carried a token."""
     r = registrations.c

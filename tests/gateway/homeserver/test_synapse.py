@@ -1,7 +1,6 @@
 """Tokens on a real Synapse, and what is said when there is none behind the address."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -13,40 +12,15 @@ from bot.demo.synapse import Synapse
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.homeserver.synapse import SynapseTokens
 from tests.gateway.conftest import register
+from tests.gateway.homeserver.conftest import Serve
 
 PATIENCE = timedelta(seconds=5)
-Serve = Callable[[Callable[[web.Request], Awaitable[web.StreamResponse]]], Awaitable[str]]
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 @pytest.fixture
 async def tokens(synapse: Synapse, session: aiohttp.ClientSession) -> TokenSource:
     admin = await synapse.register_user("tokens-admin", "pass-word-1", admin=True)
     return SynapseTokens(session, synapse.url, admin, PATIENCE)
-
-
-@pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
-    """Starts a stand-in that answers everything alike; returns its address."""
-    runners = []
-
-    async def start(handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> str:
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", handler)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        runners.append(runner)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    yield start
-    for runner in runners:
-        await runner.cleanup()
 
 
 async def test_a_single_use_token_opens_one_account(

@@ -1,0 +1,75 @@
+"""Accounts that were opened past the desk are found, and nobody else's."""
+
+import pytest
+
+from gateway.comparison import Comparison
+from gateway.homeserver.homeserver import Account, HomeserverError
+from gateway.store import registrations
+from gateway.store.registrations import Status
+from tests.gateway.conftest import NOW
+
+
+class ToldDirectory:
+    """A directory that says what it was told to."""
+
+    def __init__(self, *names):
+        self.names = names
+        self.applications = set()
+        self.asked = []
+        self.is_down = False
+
+    async def newest(self, since, most):
+        if self.is_down:
+            raise HomeserverError("the homeserver is away")
+        return [Account(name, NOW, name == "root") for name in self.names][:most]
+
+    async def is_application(self, name):
+        self.asked.append(name)
+        return name in self.applications
+
+
+async def names(house, directory):
+    comparison = Comparison(house.settings, house.database, directory)
+    return [each.account.name for each in (await comparison.unknown_accounts(None)).unknown]
+
+
+async def test_an_account_with_a_granted_request_is_known(house):
+    await house.apply("ann")
+    await house.apply("bob", "b@x.example", "198.51.100.1")
+    await house.database.write(lambda c: registrations.become(c, 2, Status.REJECTED))
+    directory = ToldDirectory("ann", "bob", "eve")
+    comparison = Comparison(house.settings, house.database, directory)
+    found = await comparison.unknown_accounts(None)
+    assert [(each.account.name, each.request) for each in found.unknown] == [
+        ("bob", (2, Status.REJECTED)),
+        ("eve", None),
+    ]
+    assert (found.looked_at, found.is_all) == (3, True)
+
+
+async def test_the_bot_and_the_bridges_are_left_out(open_house):
+    bot = {"user": "@porter:example.org", "password": "p", "room": "!r"}
+    house = await open_house(bot=bot)
+    directory = ToldDirectory("porter", "irc_eve", "eve")
+    directory.applications = {"irc_eve"}
+    assert await names(house, directory) == ["eve"]
+    assert "porter" not in directory.asked
+
+
+async def test_there_is_an_end_to_looking_and_to_asking(house, monkeypatch):
+    monkeypatch.setattr("gateway.comparison._MOST", 600)
+    monkeypatch.setattr("gateway.comparison._ASKED", 10)
+    directory = ToldDirectory(*(f"u{number}" for number in range(700)))
+    comparison = Comparison(house.settings, house.database, directory)
+    found = await comparison.unknown_accounts(None)
+    assert (len(found.unknown), found.looked_at, found.is_all) == (600, 600, False)
+    assert len(directory.asked) == 10
+
+
+async def test_a_homeserver_that_cannot_or_does_not_answer(house):
+    with pytest.raises(ValueError, match="cannot be asked for its accounts"):
+        await Comparison(house.settings, house.database, None).unknown_accounts(None)
+    directory = ToldDirectory()
+    directory.is_down = True
+    with pytest.raises(HomeserverError):
+        await names(house, directory)
