@@ -81,6 +81,11 @@ class Member:
         await self._until(lambda: event_id in self._answers)
         return self._answers[event_id]
 
+    @property
+    def answered(self) -> list[str]:
+        """The events that were answered, in the order of their answers."""
+        return [*self._answers]
+
     async def notice(self, wanted: Callable[[str], bool]) -> str:
         """Wait for a notice that is no reply and whose words are wanted. Raises TimeoutError."""
         await self._until(lambda: any(map(wanted, self._notices.values())))
