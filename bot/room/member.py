@@ -91,6 +91,19 @@ class Member:
         await self._until(lambda: any(map(wanted, self._notices.values())))
         return next(filter(wanted, self._notices.values()))
 
+    async def react(self, wanted: Callable[[str], bool], key: str) -> None:
+        """React to the first notice whose words are wanted. Raises TimeoutError."""
+        await self.notice(wanted)
+        event_id = next(each for each, words in self._notices.items() if wanted(words))
+        relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
+        await self._session.ask(
+            self._session.client.room_send,
+            self._room_id,
+            "m.reaction",
+            {"m.relates_to": relation},
+            ignore_unverified_devices=True,
+        )
+
     def _members(self) -> set[str]:
         room = self._session.client.rooms.get(self._room_id)
         return set() if room is None else {*room.users} - {*room.invited_users}

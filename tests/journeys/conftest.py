@@ -526,11 +526,15 @@ async def moderator(synapse: Synapse, tmp_path: Path) -> AsyncIterator[Member]:
     await member.close()
 
 
-async def moderated(open_house: OpenHouse, synapse: Synapse, moderator: Member) -> House:
+async def moderated(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member, **changes: Any
+) -> House:
     """A desk with a bot's account, and an encrypted room to which it is invited."""
     mark = secrets.token_hex(4)
     bot, room = f"@porter-{mark}:{synapse.server_name}", f"desk-{mark}"
     await synapse.register_user(f"porter-{mark}", BOT_PASSWORD)
     await moderator.open(room, invite=bot)
     room = f"#{room}:{synapse.server_name}"
-    return await open_house(bot={"user": bot, "password_file": "secrets/bot", "room": room})
+    return await open_house(
+        bot={"user": bot, "password_file": "secrets/bot", "room": room}, **changes
+    )
