@@ -1,7 +1,8 @@
 """The ledger of the room's commands: each is carried out once, however often it is handed in.
 
 The stories write what they did into the audit, with the event that asked for it, in the transaction
-of the effect. After a crash the audit therefore tells whether a command still has to be done.
+of the effect; where files are in play, after it, and they end what they began when they are asked
+again. After a crash the audit therefore tells whether a command still has to be done.
 """
 
 import json
@@ -16,8 +17,6 @@ from gateway.store.audit import Author, Entry
 
 ROOM_WARNINGS = "room warnings"  # the fact: a JSON list of sentences
 _MOST_TIMES = 2  # a command that stopped the process so often is not tried again
-# Files are not in the transaction: these may be half done, and are made to be repeated.
-_REPEATABLE = {"ban", "unban"}
 
 
 class DeskLedger:
@@ -38,15 +37,15 @@ class DeskLedger:
         author = Author(command.sender, command.event_id)
         if time > 1:
             done = await self._database.read(lambda c: audit.of_event(c, command.event_id))
-            if done and not any(each.action in _REPEATABLE for each in done):
+            if done:
                 return Answer(("This was done before I was stopped:", *map(_told, done)))
             if time > _MOST_TIMES:
-                lines: list[Line] = [
+                lines = (
                     f"I was stopped {time - 1} times in the middle of this command, so it is not"
                     " tried again.",
-                    *(["What was done:"] if done else ["Nothing was written down as done."]),
-                ]
-                return Answer((*lines, *map(_told, done)), ok=False)
+                    "Nothing was written down as done.",
+                )
+                return Answer(lines, ok=False)
         return await self._console.type(command.text, author)
 
     async def hold(self, command: Command) -> Answer:

@@ -91,7 +91,9 @@ async def ban(
     if dry_run:
         lines = _listed("Would ban ", new, len(drafted))
         return Answer((*lines, *await _outlook(call, new), *_advice(near, network)))
-    if not yes and (doubts := _doubts(await call.desk.foresight.look(call.author, new))):
+    # What a crash interrupted was asked before.
+    sure = yes or await call.desk.moderation.has_begun(call.author)
+    if not sure and (doubts := _doubts(await call.desk.foresight.look(call.author, new))):
         first = f"{'This' if len(new) == 1 else 'These'} would hit:"
         return await call.ask((first, *doubts), _again(values[0], drafted, span, reason))
     done = await call.desk.moderation.ban(call.author, drafted)

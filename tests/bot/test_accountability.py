@@ -38,6 +38,8 @@ STEPS = {
     "test": Step("test ann"),
     "registrations": Step("registrations"),
     "registration": Step("registration 1"),
+    "unfulfilled": Step("unfulfilled"),
+    "unknown": Step("unknown"),
     "resend": changing("resend 1", "sql UPDATE mails SET status = 'failed'"),
     "review": Step("review"),
     "approve": changing("approve 1", _UNDER_REVIEW),
@@ -97,7 +99,7 @@ async def test_no_command_changes_anything_unsaid(desk, typed, apply, path):
             await typed(line)
     before = await everything(desk)
     answer = await Console(desk).type(step.line, AUTHOR)
-    assert answer.ok or path == "token", answer.plain()
+    assert answer.ok or not step.changes, answer.plain()
     said = await desk.database.read(lambda c: audit.of_event(c, AUTHOR.event_id))
     assert (await everything(desk) != before) is step.changes
     assert bool(said) is step.changes

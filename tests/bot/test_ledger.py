@@ -40,13 +40,26 @@ async def test_a_command_that_stopped_the_process_twice_is_not_tried_a_third_tim
     assert not answer.ok and await entries(desk) == []
 
 
-async def test_a_ban_may_be_half_done_and_is_repeated(desk):
-    ledger = DeskLedger(desk)
-    ban = Command("ban @spam.example", "@mod:example.org", "$ban")
-    await ledger.carry_out(ban, 1)
+class Plug(BaseException):
+    """Pulled: nothing after it happens."""
+
+
+async def test_a_ban_that_is_half_done_is_ended(desk, monkeypatch):
+    ledger, add = DeskLedger(desk), desk.bans.add
+    ban = Command("ban @spam.example --for 7d", "@mod:example.org", "$ban")
+
+    async def pulled(bans):
+        await add(bans)
+        raise Plug
+
+    with monkeypatch.context() as patch, pytest.raises(Plug):
+        patch.setattr(desk.bans, "add", pulled)
+        await ledger.carry_out(ban, 1)
     answer = await ledger.carry_out(ban, 2)
-    assert "@spam.example" in answer.plain() or "banned" in answer.plain()
-    assert [each.value for each in await desk.bans.search(None, "spam")] == ["@spam.example"]
+    assert answer.plain().startswith("Banned email @spam.example")
+    answer = await ledger.carry_out(ban, 2)
+    assert answer.plain() == "This was done before I was stopped:\nban email @spam.example"
+    assert len(await desk.bans.search(None, "spam")) == 1
 
 
 async def test_a_late_command_is_carried_out_after_a_yes(desk):
