@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.answers import Answer, Line, code
 from bot.commands import (
     accounts,
+    alerts,
     audit,
     ban_list,
     bans,
@@ -56,6 +57,7 @@ CHAPTERS = (
     accounts,
     tokens,
     desk,
+    alerts,
     audit,
     undo,
     notes,

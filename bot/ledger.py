@@ -9,13 +9,13 @@ import json
 from collections.abc import Sequence
 
 from bot.answers import Answer, Line, code
+from bot.commands.standing import ROOM_WARNINGS
 from bot.console import Console
 from bot.room.inbox import Command
 from gateway.app import Desk
 from gateway.store import audit, events, facts, offers
 from gateway.store.audit import Author, Entry
 
-ROOM_WARNINGS = "room warnings"  # the fact: a JSON list of sentences
 _MOST_TIMES = 2  # a command that stopped the process so often is not tried again
 
 

@@ -32,6 +32,7 @@ from gateway.lookout import Lookout
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.moderation import Moderation
+from gateway.muting import Muting
 from gateway.notebook import Notebook
 from gateway.registration import Registrar, Verdict
 from gateway.review import Reviews
@@ -76,6 +77,7 @@ class Desk:
     ban_watch: BanWatch
     vigil: Vigil
     comparison: Comparison
+    muting: Muting
     clock: Clock
 
     async def opening(self) -> Opening:
@@ -236,6 +238,7 @@ def _bind(
         BanWatch(database, bans, moderation, clock),
         vigil,
         Comparison(settings, database, make_directory(settings, session)),
+        Muting(database, clock),
         clock,
     )
 

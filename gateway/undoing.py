@@ -26,6 +26,8 @@ _WHY_NOT = {
     "resend": "a mail cannot be called back",
     "expire": "its time was over",
     "note": "notes are never deleted",
+    "mute": "say `unmute`",
+    "unmute": "say `mute`",
     "import": "lift its bans instead, or mend the files",
     "account appeared": "the account is there",
 }

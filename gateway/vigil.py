@@ -117,6 +117,7 @@ class Vigil:
         if not leases.take(connection, "vigil", self._holder, now, _LEASE):
             return False
         alerts.end_silent(connection, now)
+        alerts.drop_muted(connection, now)
         end_failing(connection, now)
         self._look_at_disk(connection, now)
         return True

@@ -46,6 +46,7 @@ FLOORS = (
         "gateway/failures.py",
         "gateway/unsaved.py",
         "gateway/vigil.py",
+        "gateway/muting.py",
         "gateway/ban_watch.py",
         "gateway/registration.py",
         "gateway/review.py",

@@ -9,28 +9,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, RowMapping, and_, func, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 
 from gateway.store import mutes
 from gateway.store.offers import Offer
 from gateway.store.schema import alerts
 
-KINDS = {  # what the room is told of, for whoever mutes one
-    "burst": "many refused requests",
-    "hits": "bans that are hit often",
-    "names": "one person under many names",
-    "mail": "mails that were given up",
-    "mails": "mails that fail and are tried again",
-    "smtp": "the mail server down",
-    "homeserver": "the homeserver down",
-    "rotation": "tokens replaced",
-    "tokens": "tokens that cannot be replaced",
-    "rejected": "requests rejected before their mail",
-    "files": "ban files with bad lines",
-    "disk": "disk space",
-    "saving": "requests that could not be saved",
-    "review": "requests that wait for a person",
-}
 # Nothing that goes on: when such a one is over, there is nothing to tell.
 _HAPPENINGS = ("rotation", "rejected", "mail", "saving")
 _A_WHILE = timedelta(hours=1)  # silence that ends an alert, unless the alert says otherwise
@@ -175,24 +169,41 @@ def end_silent(connection: Connection, now: datetime) -> int:
 
 
 def pending(connection: Connection, now: datetime, most: int = 50) -> list[Alert]:
-    """Alerts that the room has not seen, or not as they are now, unless muted.
+    """Alerts that the room has not seen, or not as they are now.
 
+    A mute holds back new messages; one that stands in the room goes on being true.
     Reviews come first, then what is new, then what has changed; each oldest first.
     """
-    quiet = [each.cause for each in mutes.in_force(connection, now)]
+    muted = [each.cause for each in mutes.in_force(connection, now)]
     is_review = alerts.c.cause.startswith("review ")
     query = (
         select(*_COLUMNS)
         .where(
             # Written out: with a bound parameter SQLite would not use the index.
             literal_column("version <> shown_version"),
-            *(alerts.c.cause != cause for cause in quiet),
-            *(~alerts.c.cause.startswith(f"{cause} ", autoescape=True) for cause in quiet),
+            or_(alerts.c.event_id.is_not(None), not_(_is_one_of(muted))),
         )
         .order_by(is_review.desc(), alerts.c.shown_version != 0, alerts.c.id)
         .limit(most)
     )
     return [_read(row) for row in connection.execute(query).mappings()]
+
+
+def drop_muted(connection: Connection, now: datetime) -> None:
+    """What came and went while it was muted is never told, also when the mute is over."""
+    muted = [each.cause for each in mutes.in_force(connection, now)]
+    over = alerts.c.ended_at.is_not(None), alerts.c.event_id.is_(None)
+    connection.execute(
+        alerts.update()
+        .where(literal_column("version <> shown_version"), *over, _is_one_of(muted))
+        .values(shown_version=alerts.c.version)
+    )
+
+
+def _is_one_of(causes: Sequence[str]) -> ColumnElement[bool]:
+    """Whether an alert's cause is one of these, or of one of these kinds."""
+    begins = (alerts.c.cause.startswith(f"{cause} ", autoescape=True) for cause in causes)
+    return or_(alerts.c.cause.in_(causes), *begins)
 
 
 def posted(connection: Connection, alert_id: int, event_id: str) -> None:

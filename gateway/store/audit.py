@@ -93,6 +93,13 @@ def get(connection: Connection, number: int) -> Entry | None:
     return None if row is None else Entry(*row)
 
 
+def last(connection: Connection, action: str) -> Entry | None:
+    """The newest entry of one action."""
+    query = select(*_COLUMNS).where(audit.c.action == action).order_by(audit.c.id.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else Entry(*row)
+
+
 def of_event(connection: Connection, event_id: str) -> list[Entry]:
     """What was done because of one Matrix event, oldest first."""
     return _in_order(connection, audit.c.event_id == event_id)

@@ -34,6 +34,12 @@ def take(connection: Connection, job: str, holder: str, now: datetime, span: tim
     return taken.rowcount == 1
 
 
+def is_held(connection: Connection, job: str, now: datetime) -> bool:
+    """Whether somebody does `job` now."""
+    query = select(leases.c.holder).where(leases.c.job == job, leases.c.until > now)
+    return connection.execute(query).first() is not None
+
+
 def release(connection: Connection, job: str, holder: str) -> None:
     """Give the lease back, if it is still ours."""
     connection.execute(leases.delete().where(leases.c.job == job, leases.c.holder == holder))

@@ -156,6 +156,12 @@ def waiting(connection: Connection, most: int) -> list[Registration]:
     return [read(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
+def how_many_wait(connection: Connection) -> int:
+    """How many registrations wait for a decision, however old."""
+    query = select(func.count()).where(registrations.c.status == Status.REVIEW)
+    return int(connection.execute(query).scalar_one())
+
+
 def get(connection: Connection, registration_id: int) -> Registration | None:
     """One registration by its number."""
     query = select(registrations).where(registrations.c.id == registration_id)
