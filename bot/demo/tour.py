@@ -25,6 +25,8 @@ class Moderator(Protocol):
 
     async def notice(self, wanted: Callable[[str], bool]) -> str: ...
 
+    async def react(self, wanted: Callable[[str], bool], key: str) -> None: ...
+
 
 class Tour:
     """Walks through the desk's work. `say` prints."""
@@ -56,6 +58,8 @@ class Tour:
             ("A moderator bans an e-mail domain", self._bans_address),
             ("A moderator bans a network", self._bans_network),
             ("A moderator bans a name pattern", self._bans_name),
+            ("A doubtful request waits for a moderator's look", self._reviews),
+            ("A ban that would hit too much asks first, and another is taken back", self._undoes),
             ("The moderators look registrations up", self._looks_up),
             ("After a leak every unused token is replaced", self._rotates),
             ("A burst of refused requests raises an alert", self._floods),
@@ -118,12 +122,37 @@ class Tour:
         page = await self._applicant("203.0.113.31").ask("freebigmoney", "fred@example.org")
         self._expect("POST /register as freebigmoney", page, 403)
 
+    async def _reviews(self) -> None:
+        await self._command("ban email @hotel.example --review --reason 'shared mailboxes'")
+        gina = self._applicant("203.0.113.32")
+        self._expect("POST /register gina", await gina.ask("gina", "gina@hotel.example"), 200)
+        mail = await self._mail("gina@hotel.example")  # that somebody will look
+        post = await self._moderator.notice(lambda text: "gina" in text)
+        self._say(f"   in the room: {post}\n   a moderator reacts with ✅")
+        await self._moderator.react(lambda text: "gina" in text, "✅")
+        token = token_in((await self._mail("gina@hotel.example", after=mail.number)).text)
+        await self._opens_account(gina, "gina", token, works=True)
+        decided = await self._moderator.notice(lambda text: "gina" in text and "pproved" in text)
+        self._say(f"   in the room: {decided}")
+
+    async def _undoes(self) -> None:
+        answer = await self._command("ban ip 127.0.0.0/8")
+        if "confirm" not in answer:
+            raise TourError("it did not ask")
+        self._say("   a moderator reacts with ❌")
+        await self._moderator.react(lambda text: text == answer, "❌")
+        await self._command("ban ip 192.0.2.0/24 --reason 'the wrong one'")
+        await self._command("undo")
+        page = await self._applicant("192.0.2.7").ask("hans", "hans@example.org")
+        self._expect("POST /register from 192.0.2.7", page, 200)
+
     async def _looks_up(self) -> None:
         answer = await self._command("registrations --since 1h")
-        for wanted in ("ann", "dora", "emil", "freebigmoney"):
+        for wanted in ("ann", "dora", "emil", "freebigmoney", "gina"):
             if wanted not in answer:
                 raise TourError(f"{wanted} is missing")
         await self._command("registration 1")
+        await self._command("log")
 
     async def _rotates(self) -> None:
         carol = self._applicant("203.0.113.40")

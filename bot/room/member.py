@@ -26,8 +26,9 @@ class Member:
             folder=folder,
         )
         self._room_id = ""
-        self._answers: dict[str, list[str]] = {}
-        self._notices: dict[str, str] = {}
+        self._answers: dict[str, list[str]] = {}  # by the event that was answered
+        self._notices: dict[str, str] = {}  # by their own event, as they were edited last
+        self._said: dict[str, str] = {}  # both, by their own event
         self._news = asyncio.Condition()
         self._listening: asyncio.Task[None] | None = None
 
@@ -92,9 +93,12 @@ class Member:
         return next(filter(wanted, self._notices.values()))
 
     async def react(self, wanted: Callable[[str], bool], key: str) -> None:
-        """React to the first notice whose words are wanted. Raises TimeoutError."""
-        await self.notice(wanted)
-        event_id = next(each for each, words in self._notices.items() if wanted(words))
+        """React to the newest message whose words are wanted, once there is one.
+
+        Raises TimeoutError.
+        """
+        await self._until(lambda: any(map(wanted, self._said.values())))
+        event_id = next(id for id, words in reversed(self._said.items()) if wanted(words))
         relation = {"rel_type": "m.annotation", "event_id": event_id, "key": key}
         await self._session.ask(
             self._session.client.room_send,
@@ -135,11 +139,12 @@ class Member:
         if event.sender == self.user or content.get("msgtype") != "m.notice":
             return
         relation = content.get("m.relates_to", {})
+        words, event_id = str(content.get("body", "")), event.event_id
+        if relation.get("rel_type") == "m.replace":
+            words, event_id = str(content["m.new_content"].get("body", "")), relation["event_id"]
         asked = relation.get("m.in_reply_to", {}).get("event_id")
         if asked:
-            self._answers.setdefault(asked, []).append(str(content.get("body", "")))
-        elif relation.get("rel_type") == "m.replace":
-            new = content.get("m.new_content", {})
-            self._notices[relation["event_id"]] = str(new.get("body", ""))
+            self._answers.setdefault(asked, []).append(words)
         else:
-            self._notices[event.event_id] = str(content.get("body", ""))
+            self._notices[event_id] = words
+        self._said[event_id] = words
