@@ -55,7 +55,7 @@ def test_the_tour_ends_well_and_leaves_nothing_running(project: Path) -> None:
     demo = start(project, "--tour")
     said, _ = demo.communicate(timeout=LIMIT)
     assert demo.returncode == 0, said
-    assert "The tour is over: 9 steps" in said
+    assert "The tour is over: 11 steps" in said
     for proof in (
         "as ann → 200: @ann:porter.localhost",
         "as ann-the-second → 401",
@@ -63,6 +63,10 @@ def test_the_tour_ends_well_and_leaves_nothing_running(project: Path) -> None:
         "dora@mail.spam.example → 403",
         "from 198.51.100.7 → 403",
         "as freebigmoney → 403",
+        "as gina → 200: @gina:porter.localhost",
+        "was approved by @moderator:porter.localhost",
+        "Your own network: 127.0.0.0/24",
+        "ip 192.0.2.0/24 is no longer banned",
         "as carol → 401: M_UNAUTHORIZED",
         "as carol → 200: @carol:porter.localhost",
     ):
