@@ -1,4 +1,4 @@
-"""The operator's commands beside running the desk: check, import, export, backup."""
+"""The operator's commands beside running the desk: check, import, export, backup, reset-signing."""
 
 import asyncio
 import getpass
@@ -14,6 +14,7 @@ import click
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.account import session_of
 from bot.answers import visible
 from bot.legacy.plan import make_plan
 from bot.legacy.takeover import carry_out
@@ -21,6 +22,8 @@ from bot.new_file import new_file
 from bot.operator.backup import NOT_IN_IT, BackupError, back_up
 from bot.operator.check import check as find_faults
 from bot.process import settings_of
+from bot.room.session import Refused, RoomError, Session, Unanswered
+from bot.room.signing import reset
 from bot.sheets import FORMATS
 from gateway import log
 from gateway.homeserver.homeserver import HomeserverError
@@ -142,6 +145,37 @@ def backup(context: click.Context, file: Path) -> None:
     click.echo(f"{file}: {size} bytes, checked.\n{NOT_IN_IT}")
 
 
+@click.command("reset-signing")
+@click.pass_context
+def reset_signing(context: click.Context) -> None:
+    """Give the bot's account fresh signing keys, when its own are lost or another client's.
+
+    Also while the desk runs. Careful clients hear a bot only whose device its account has signed.
+    """
+    settings = settings_of(context)
+    if settings.bot is None:
+        raise click.ClickException("bot: missing; without it there is no account to sign for.")
+    try:
+        signed = asyncio.run(_reset_signing(session_of(settings, settings.bot)))
+    except (RoomError, Unanswered, Refused) as error:
+        raise click.ClickException(f"Nothing was signed: {str(error).removesuffix('.')}.") from None
+    except OSError as error:
+        raise click.ClickException(f"Nothing was signed: {_reason(error)}.") from None
+    click.echo(
+        "The account has fresh signing keys"
+        + (", and its device is signed." if signed else "; its device is signed by the first run.")
+    )
+    click.echo("Whoever verified the bot before must do so again.")
+
+
+async def _reset_signing(session: Session) -> bool:
+    try:
+        await session.open(alone=False)
+        return await reset(session)
+    finally:
+        await session.close()
+
+
 def _database(settings: Settings) -> Database:
     path = settings.state / "porter.db"
     if not path.is_file():
@@ -157,4 +191,4 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-COMMANDS: tuple[click.Command, ...] = (check, import_, export, backup)
+COMMANDS: tuple[click.Command, ...] = (check, import_, export, backup, reset_signing)

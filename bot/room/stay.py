@@ -1,6 +1,8 @@
 """The bot's stay in one room: listens, obeys, and looks after the room's safety."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,10 +24,8 @@ from bot.room.timeline import Timeline
 
 _log = structlog.get_logger(__name__)
 
-_UNSIGNED = (
-    "bot: its device is not signed, so careful clients do not give it their keys;"
-    " `porter reset-signing` mends it."
-)
+_SIGN_AGAIN = 300.0  # seconds until a device that could not be signed is tried again
+_UNSIGNED = "bot: its device is not signed, so careful clients do not hear it; {reason}."
 
 
 class Stay:
@@ -64,7 +64,8 @@ class Stay:
             carry_out=self._carry_out,
         )
         self._move: Move | None = None
-        self._signed: dict[str, bool] = {}  # by device
+        self._sign_at: dict[str, float] = {}  # when a device is to be signed, by its id
+        self._unsigned: str | None = None  # why our device is not signed
         self._warnings: list[str] | None = None
 
     async def listen(self) -> bool:
@@ -86,9 +87,7 @@ class Stay:
         except OSError as error:
             folder = self._session.folder
             raise Unanswered(f"{folder} cannot be written ({error.strerror})") from error
-        device = self._session.client.device_id
-        if device not in self._signed:
-            self._signed[device] = await sign_device(self._session)
+        await self._sign()
         if not self._timeline.joined:
             await self._enter()
         elif arrival.changed or not self._ready.is_set() or self._warnings is None:
@@ -96,6 +95,16 @@ class Stay:
         if self._move is not None and not self._move.is_open:
             await self._open(self._move)
         return True
+
+    async def _sign(self) -> None:
+        """Sign a new device, and one that could not be signed now and then again."""
+        device, now = self._session.client.device_id, time.monotonic()
+        if now < self._sign_at.get(device, now):
+            return
+        unsigned = await sign_device(self._session)
+        self._sign_at[device] = math.inf if unsigned is None else now + _SIGN_AGAIN
+        if unsigned != self._unsigned:
+            self._unsigned, self._warnings = unsigned, None
 
     async def _enter(self) -> None:
         self._ready.clear()
@@ -114,7 +123,8 @@ class Stay:
         if new_id and (self._move is None or self._move.new_id != new_id):
             self._move = self._move_to(new_id)
         found = standing.warnings(user, self._authority.rule)
-        found += [_UNSIGNED] * (not self._signed.get(self._session.client.device_id))
+        if self._unsigned is not None:
+            found.append(_UNSIGNED.format(reason=self._unsigned))
         for more in (self._address.warning, self._move.warning if self._move else None):
             found += [more] if more else []
         if found != self._warnings:

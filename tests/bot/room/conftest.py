@@ -173,19 +173,21 @@ class House:
     async def person(self, name: str) -> Person:
         name = f"{name}-{secrets.token_hex(4)}"
         await self.synapse.register_user(name, "pass-word-1")
-        store = self.folder / name
+        return await self.person_as(f"@{name}:porter.localhost", "pass-word-1")
+
+    async def person_as(self, user: str, password: str) -> Person:
+        """Another device of an account."""
+        store = self.folder / secrets.token_hex(4)
         store.mkdir()
         config = AsyncClientConfig(store_sync_tokens=False, max_timeouts=2)
-        client = AsyncClient(
-            self.synapse.url, f"@{name}:porter.localhost", store_path=str(store), config=config
-        )
+        client = AsyncClient(self.synapse.url, user, store_path=str(store), config=config)
 
         async def close() -> None:
             await client.close()
             client.store.database.close()
 
         self.stack.push_async_callback(close)
-        await client.login("pass-word-1")
+        await client.login(password)
         person = Person(client)
         await person.sync()
         return person
