@@ -24,8 +24,11 @@ class Surplus(click.UsageError):
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """What was probably meant."""
-    found = get_close_matches(word.lower(), [*known], n=1)
-    return found[0] if found else None
+    word = word.lower()
+    found = get_close_matches(word, [*known])
+    # Swapped letters are the likeliest slip: `stauts` is `status`, though `stats` is as near.
+    swapped = [each for each in found if sorted(each) == sorted(word)]
+    return next(iter(swapped + found), None)
 
 
 def suggestion(near: str | None) -> tuple[Part, ...]:

@@ -27,6 +27,7 @@ HOMES = {
     "croniter": ("gateway/rules/", "gateway/settings.py"),
     "disposable_email_domains": ("gateway/rules/throwaway.py",),
     "re2": ("gateway/rules/",),
+    "matplotlib": ("bot/chart.py",),
     "jinja2": ("gateway/mail/", "gateway/web/"),
 }
 # The floors, lowest first: a module imports from its own floor and from lower ones.

@@ -78,20 +78,22 @@ class Number(click.ParamType[int]):
 
 
 class Count(click.ParamType[int]):
-    """How many: from one to a thousand."""
+    """How many, from one on."""
 
     name = "count"
 
+    def __init__(self, most: int) -> None:
+        self._most = most
+
     def convert(self, value: Any, param: Any, ctx: Any) -> int:
         text = str(value)
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 5 else 0
-        if not 0 < number <= 1000:
-            self.fail(f"{text[:40]!r} is no number from 1 to 1000.", param, ctx)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        if not 0 < number <= self._most:
+            self.fail(f"{text[:40]!r} is no number from 1 to {self._most}.", param, ctx)
         return number
 
 
 SPAN = Span()
-COUNT = Count()
 NUMBER = Number("a registration")
 ENTRY = Number("an entry of the log")
 

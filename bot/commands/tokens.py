@@ -6,7 +6,7 @@ from datetime import timedelta
 import click
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands.table import COUNT, NUMBER, SPAN, Call, also, table, when
+from bot.commands.table import NUMBER, SPAN, Call, Count, also, table, when
 from gateway.given_tokens import Find, Given
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.store import tallies
@@ -92,7 +92,7 @@ def _uses(token: IssuedToken) -> str:
 
 
 @token.command()
-@click.option("--uses", type=COUNT, default=1, metavar="N", help="how many accounts it opens: 1")
+@click.option("--uses", type=Count(1000), default=1, metavar="N", help="how many accounts: 1")
 @click.option("--for", "span", type=SPAN, metavar="SPAN", help="how long it works, such as 7d")
 @click.option("--note", metavar="TEXT", help="for whom, seen by moderators alone")
 @click.pass_obj

@@ -79,6 +79,7 @@ registrations = Table(
     Index("registrations_by_name", "name", "held_until"),
     Index("registrations_by_status", "status", "created_at"),
     Index("registrations_by_token", "token_id"),
+    Index("registrations_by_account", "registered_at"),
 )
 
 mails = Table(

@@ -135,7 +135,7 @@ async def test_half_a_character_is_no_accident(typed):
 
 
 async def test_the_nearest_name_may_be_another_name_of_a_command(typed):
-    assert "Did you mean registrations?" in (await typed("requets")).plain()
+    assert "Did you mean registrations?" in (await typed("reqests")).plain()
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,11 @@ def test_a_shortened_value_is_recognised():
     assert find(ValueError(f"{word[:40]!r} is long."), ["a", word])[1] == (1, 2)
 
 
+def test_swapped_letters_are_the_likeliest_slip():
+    assert nearest("Stauts", ["stats", "status"]) == "status"
+    assert nearest("stas", ["status", "stats"]) == "stats"
+
+
 def test_nothing_is_near_to_nonsense():
     assert nearest("Statsu", ["status", "resume"]) == "status"
     assert nearest("qqq", ["status"]) is None

@@ -24,6 +24,7 @@ def upgrade() -> None:
     )
     op.add_column("audit", sa.Column("undoes", sa.Integer))
     op.create_index("registrations_by_token", "registrations", ["token_id"])
+    op.create_index("registrations_by_account", "registrations", ["registered_at"])
     op.create_index("audit_by_event", "audit", ["event_id"])
     op.create_index("audit_by_subject", "audit", ["subject"])
     op.create_index("audit_by_undone", "audit", ["undoes"])
