@@ -210,11 +210,13 @@ def _bind(
         whereabouts=make_whereabouts(settings, session),
         clock=clock,
     )
+    muting = Muting(database, clock)
     undoing = Undoing(
         database=database,
         bans=bans,
         moderation=moderation,
         hours=hours,
+        muting=muting,
         reviews=reviews,
         clock=clock,
     )
@@ -238,7 +240,7 @@ def _bind(
         BanWatch(database, bans, moderation, clock),
         vigil,
         Comparison(settings, database, make_directory(settings, session)),
-        Muting(database, clock),
+        muting,
         clock,
     )
 

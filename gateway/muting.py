@@ -1,17 +1,19 @@
 """The story of a mute: what the room does not want to hear of, for a while or for good."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
 from gateway.store import alerts, audit, mutes
-from gateway.store.audit import Author
+from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 from gateway.store.mutes import Mute
 
 _UNMUTABLE = "review"
+_SUBJECT = "alert "  # and the cause: so the audit names what is muted
+_HEARD = "heard"
 KINDS = {  # what the room is told of, for whoever mutes one
     "burst": "many refused requests",
     "hits": "bans that are hit often",
@@ -51,9 +53,7 @@ class Muting:
                 raise ValueError(
                     "Requests that wait for a decision cannot be muted: somebody waits for it."
                 )
-            mutes.add(connection, cause, until, author.who)
-            after = "for good" if until is None else f"until {until:%Y-%m-%d %H:%M} UTC"
-            audit.note(connection, author, "mute", f"alert {cause}", now, after=after)
+            self._change(connection, author, "mute", cause, Mute(cause, until, author.who), now)
             return Mute(cause, until, author.who)
 
         return await self._database.write(mute)
@@ -66,14 +66,73 @@ class Muting:
             known = {each.cause: each for each in mutes.in_force(connection, now)}
             given = " ".join(words)
             cause = given if given in known else _cause(connection, words)
-            if not mutes.drop(connection, cause) or cause not in known:
+            if cause not in known:
                 wider = [each for each in known if known[each].holds(cause)]
                 hint = f" by itself, but as all of {wider[0]!r}" if wider else ""
                 raise ValueError(f"{cause[:80]!r} is not muted{hint}.")
-            audit.note(connection, author, "unmute", f"alert {cause}", now)
+            self._change(connection, author, "unmute", cause, None, now)
             return cause
 
         return await self._database.write(unmute)
+
+    async def put_back(self, author: Author, entry: Entry) -> Entry:
+        """Mute or hear a cause as it was before `entry`, which the audit has of one of the two.
+
+        Raises ValueError with one sentence when it is not as `entry` left it.
+        """
+        now, cause = self._clock(), entry.subject.removeprefix(_SUBJECT)
+
+        def put(connection: Connection) -> Entry:
+            stands = _told(_of(connection, cause, now))
+            if audit.undoing(connection, entry.id) is not None or stands != entry.after:
+                raise ValueError(f"Entry {entry.id} is left alone: {cause} is {stands} now.")
+            wanted = _read(cause, entry.before or _HEARD, author.who)
+            if wanted is not None and wanted.until is not None and wanted.until <= now:
+                raise ValueError(f"The mute before entry {entry.id} would be over by now.")
+            return self._change(connection, author, "undo", cause, wanted, now, undoes=entry.id)
+
+        return await self._database.write(put)
+
+    @staticmethod
+    def _change(
+        connection: Connection,
+        author: Author,
+        action: str,
+        cause: str,
+        mute: Mute | None,
+        now: datetime,
+        undoes: int | None = None,
+    ) -> Entry:
+        before, after = _told(_of(connection, cause, now)), _told(mute)
+        if mute is None:
+            mutes.drop(connection, cause)
+        else:
+            mutes.add(connection, cause, mute.until, mute.who)
+        subject = f"{_SUBJECT}{cause}"
+        number = audit.note(
+            connection, author, action, subject, now, before=before, after=after, undoes=undoes
+        )
+        done = audit.get(connection, number)
+        assert done is not None
+        return done
+
+
+def _of(connection: Connection, cause: str, now: datetime) -> Mute | None:
+    return next((each for each in mutes.in_force(connection, now) if each.cause == cause), None)
+
+
+def _told(mute: Mute | None) -> str:
+    """A mute in words that can be read back: `muted until 2026-12-01T12:00:00+00:00`."""
+    if mute is None:
+        return _HEARD
+    return "muted" if mute.until is None else f"muted until {mute.until.isoformat()}"
+
+
+def _read(cause: str, told: str, who: str) -> Mute | None:
+    if told == _HEARD:
+        return None
+    until = told.removeprefix("muted").removeprefix(" until ")
+    return Mute(cause, datetime.fromisoformat(until) if until else None, who)
 
 
 def _cause(connection: Connection, words: Sequence[str]) -> str:

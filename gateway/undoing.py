@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from gateway.clock import Clock, utc_now
 from gateway.hours import Hours
 from gateway.moderation import Moderation, lines_of
+from gateway.muting import Muting
 from gateway.review import Reviews
 from gateway.rules.bans import format_line
 from gateway.store import audit
@@ -17,8 +18,9 @@ from gateway.store.database import Database
 
 _BANS = ("ban", "unban")
 _HOURS = ("pause", "resume")
+_MUTES = ("mute", "unmute")
 _DECISIONS = ("approve", "reject")
-UNDOABLE = (*_BANS, *_HOURS, *_DECISIONS)
+UNDOABLE = (*_BANS, *_HOURS, *_MUTES, *_DECISIONS)
 _WHY_NOT = {
     "rotate": "the tokens that it ended are known to the homeserver no more",
     "revoke": "the homeserver knows the token no more; issue another",
@@ -26,8 +28,6 @@ _WHY_NOT = {
     "resend": "a mail cannot be called back",
     "expire": "its time was over",
     "note": "notes are never deleted",
-    "mute": "say `unmute`",
-    "unmute": "say `mute`",
     "import": "lift its bans instead, or mend the files",
     "account appeared": "the account is there",
 }
@@ -51,6 +51,7 @@ class Undoing:
         bans: BanFiles,
         moderation: Moderation,
         hours: Hours,
+        muting: Muting,
         reviews: Reviews,
         clock: Clock = utc_now,
     ) -> None:
@@ -58,6 +59,7 @@ class Undoing:
         self._bans = bans
         self._moderation = moderation
         self._hours = hours
+        self._muting = muting
         self._reviews = reviews
         self._clock = clock
 
@@ -74,6 +76,8 @@ class Undoing:
             return await self._undo_bans(author, wanted)
         if root.action in _HOURS:
             return Undone((await self._hours.put_back(author, wanted[0]),))
+        if root.action in _MUTES:
+            return Undone((await self._muting.put_back(author, wanted[0]),))
         if root.action in _DECISIONS:
             return await self._undo_decisions(author, wanted, root)
         why = _WHY_NOT.get(root.action, "it was an end")

@@ -12,6 +12,8 @@ def _told(entry: Entry) -> Line:
     what = f"{undone} (entry {entry.id}): "
     if entry.subject == "desk":
         return (what, "the desk is ", code(entry.after or ""), ".")
+    if entry.subject.startswith("alert "):
+        return (what, code(entry.subject), f" is {entry.after}.")
     if entry.subject.startswith("registration "):
         return (what, f"{entry.subject} is {entry.after}.")
     done = "banned again" if entry.after else "no longer banned"

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.moderation import Moderation
+from gateway.muting import Muting
 from gateway.rules.bans import Kind
 from gateway.store import audit
 from gateway.store.audit import Author
@@ -26,6 +27,7 @@ async def test_an_undo_repeated_after_a_crash_is_done_once(open_house, monkeypat
             bans=house.bans,
             moderation=moderation,
             hours=house.hours,
+            muting=Muting(house.database, house.clock),
             reviews=house.reviews,
             clock=house.clock,
         )

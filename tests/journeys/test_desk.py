@@ -124,7 +124,7 @@ async def test_bans_are_in_force_at_once(open_house: OpenHouse, someone: Callabl
     fault = (await gateway.until_said("ban_line_unreadable"))[0]["fault"]
     assert "ips.txt, line 1: " in fault
     alerts = await until(
-        lambda: house.rows("SELECT text, count FROM alerts WHERE cause LIKE 'ban files%'")
+        lambda: house.rows("SELECT text, count FROM alerts WHERE cause LIKE 'files%'")
     )
     assert len(alerts) == 1
     assert fault in alerts[0][0]

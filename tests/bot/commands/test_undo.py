@@ -122,3 +122,18 @@ async def test_a_decision_is_taken_back_and_given_again(desk, typed, apply):
         lambda c: c.exec_driver_sql("UPDATE registrations SET status = 'registered' WHERE id = 1")
     )
     assert not (await typed("undo 8")).ok
+
+
+async def test_a_mute_and_its_end_are_taken_back(typed, clock):
+    await typed("mute burst --for 1h")
+    await typed("mute burst", OTHER)
+    assert "is left alone: burst is muted now" in (await typed("undo")).plain()
+    answer = await typed("undo", OTHER)
+    assert "alert burst is muted until 2026-11-24T13:00:00+00:00." in answer.plain()
+    await typed("unmute burst")
+    assert "Muted: burst" not in (await typed("alerts")).plain()
+    assert (await typed("undo")).ok
+    assert "Muted: burst until 2026-11-24 13:00 UTC" in (await typed("alerts")).plain()
+    await typed("unmute burst")
+    clock.turn(timedelta(hours=2))
+    assert "would be over by now" in (await typed("undo")).plain()
