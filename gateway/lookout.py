@@ -193,7 +193,9 @@ class Lookout:
         taken = [each for each in alerts.recent(connection, now, _STAYS) if _needs_place(each)]
         free = MOST - len(taken)
         folded: list[tuple[str, _Tally]] = []
-        for cause, tally in sorted(told.items(), key=lambda each: -each[1].count):
+        # The places go first to what can be banned, then to what is most.
+        by_use = sorted(told.items(), key=lambda each: (each[1].bans is None, -each[1].count))
+        for cause, tally in by_use:
             if cause not in open_now and _needs_place(cause):
                 if free <= 0:
                     folded.append((cause, tally))
