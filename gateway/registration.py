@@ -195,13 +195,19 @@ class Registrar:
         )
 
     def _let_wait(self, connection: Connection, registration_id: int, now: datetime) -> None:
-        registration = registrations.get(connection, registration_id)
-        assert registration is not None
-        # Counted for a known address too: the time that an answer takes must not tell.
-        past = lookback.earlier(connection, registration, registration_id)
-        if registration.status is Status.REVIEW:
+        """Owe him the mail that says so, and ask the room.
+
+        For a known address it is done all the same, and undone: the time that an answer takes
+        must not tell.
+        """
+        with connection.begin_nested() as attempt:
+            registration = registrations.get(connection, registration_id)
+            assert registration is not None
+            past = lookback.earlier(connection, registration, registration_id)
             outbox.owe(connection, registration_id, self._mail_domain, now, "review")
             announce(connection, registration, past, now)
+            if registration.status is Status.REPEAT:
+                attempt.rollback()
 
     async def resend(self, registration_id: int, author: Author) -> Registration:
         """Owe a live request another mail. Raises ValueError with one sentence."""

@@ -230,9 +230,9 @@ def shown(
 def asked(connection: Connection, kind: str, since: datetime) -> int:
     """How many causes of a kind got a message of their own since then."""
     a = alerts.c
-    query = select(func.count()).where(
-        a.cause.startswith(f"{kind} ", autoescape=True), a.first_at > since
-    )
+    # Between these two stand all causes of the kind, and only they: "!" follows the blank.
+    of_kind = and_(a.cause > f"{kind} ", a.cause < f"{kind}!")
+    query = select(func.count()).where(of_kind, a.first_at > since)
     return int(connection.execute(query).scalar_one())
 
 

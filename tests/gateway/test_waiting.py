@@ -2,13 +2,15 @@
 know from it."""
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.registration import Verdict
+from gateway.registration import NotRecorded, Verdict
 from gateway.rules.bans import Ban, Kind
 from gateway.store import outbox
 from gateway.store.audit import Author
@@ -280,3 +282,38 @@ async def test_a_rejection_taken_back_in_time_is_not_mailed(open_house, post):
     await house.reviews.approve(MOD, 1)
     await house.deliver()
     assert "registration token:" in text_of(post.mails[1]) and len(post.mails) == 2
+
+
+async def test_a_known_address_costs_the_database_the_same_work(open_house):
+    house = await open_house(review={"all": True})
+    done: list[str] = []
+    await house.database.write(
+        lambda c: c.connection.dbapi_connection.set_trace_callback(done.append)
+    )
+
+    async def work(name: str, email: str) -> list[str]:
+        done.clear()
+        assert await house.hear(name, email) == LOOKED_AT
+        return [" ".join(each.split()[:3]) for each in done if "SAVEPOINT" not in each]
+
+    await work("ann", "ann@example.net")
+    unknown = await work("bob", "bob@example.net")
+    known = await work("cid", "ann@example.net")
+    assert await house.statuses() == ["review", "review", "repeat"]
+    assert len(unknown) > 10
+    assert known == unknown
+
+
+async def test_a_question_that_cannot_be_written_promises_nothing(open_house, monkeypatch):
+    house = await open_house(review={"all": True})
+
+    def full(*_: Any) -> None:
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk is full"))
+
+    monkeypatch.setattr("gateway.registration.announce", full)
+    with pytest.raises(NotRecorded):
+        await house.hear()
+    monkeypatch.undo()
+    assert await house.rows() == [] and await house.owed() == 0
+    assert await house.hear() == LOOKED_AT
+    assert (await house.statuses(), await house.owed()) == (["review"], 1)
