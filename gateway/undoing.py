@@ -101,18 +101,17 @@ class Undoing:
         return [entry]
 
     async def _undo_bans(self, author: Author, wanted: Sequence[Entry]) -> Undone:
-        changes = []
-        for entry in wanted:
-            was, then = lines_of(entry)
-            changes.append((then, was))
-            if then is not None:
-                standing = await self._bans.standing([(then.kind, then.value)])
-                if format_line(then) not in map(format_line, standing):
-                    await self._tell_changed(entry)
+        told = [(entry, *lines_of(entry)) for entry in wanted]
+        values = [(then.kind, then.value) for _, _, then in told if then is not None]
+        standing = {(ban.kind, format_line(ban)) for ban in await self._bans.standing(values)}
+        for entry, was, then in told:
+            if then is not None and (then.kind, format_line(then)) not in standing:
+                await self._tell_changed(entry)
             if was is not None and not was.in_force(self._clock()):
                 raise ValueError(f"The time of the ban in entry {entry.id} is over.")
             if was is not None and self._bans.book.covers(was):
                 await self._tell_changed(entry)
+        changes = [(then, was) for _, was, then in told]
         done = await self._moderation.change(
             author, "undo", changes, [entry.id for entry in wanted]
         )

@@ -13,6 +13,7 @@ from gateway.rules.bans import Ban, Kind
 from gateway.rules.durations import format_duration
 from gateway.store.precedents import Precedent
 
+_MOST_TOLD = 30  # bans in one answer
 _MOST_REJECTED = 500  # requests that one answer offers to reject
 _MOST_NUMBERS = 20  # of them shown
 _VALUES = "[ip|email|name] VALUE..."
@@ -126,7 +127,9 @@ def _waiting(waiting: Sequence[Precedent]) -> list[Line]:
 
 
 def _listed(verb: str, new: Sequence[Ban], wanted: int) -> list[Line]:
-    lines: list[Line] = [(verb, *told_of(each)) for each in new]
+    lines: list[Line] = [(verb, *told_of(each)) for each in new[:_MOST_TOLD]]
+    if new[_MOST_TOLD:]:
+        lines.append(f"… and {len(new) - _MOST_TOLD} more.")
     if len(new) < wanted:
         lines.append(f"{wanted - len(new)} banned already, for as long or longer.")
     return lines

@@ -66,6 +66,16 @@ async def test_a_block_is_pasted_from_a_list(desk, typed):
     assert len(desk.bans.book) == 3
 
 
+async def test_of_a_long_list_the_first_are_told_and_the_advice_stays_in_sight(desk, typed):
+    block = "\n".join(f"203.0.113.{number}" for number in range(200))
+    answer = await typed(f"ban {block}")
+    assert len(desk.bans.book) == 200
+    assert answer.plain().splitlines()[-2:] == [
+        "… and 170 more.",
+        "Several of these are neighbours: --network bans 203.0.113.0/24",
+    ]
+
+
 async def test_a_list_may_stand_in_one_word(desk, typed):
     answer = await typed('ban "203.0.113.7 # one, two\n# three\n@a.example, a#b@c.example"')
     assert answer.ok
