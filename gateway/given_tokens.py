@@ -112,11 +112,18 @@ class GivenTokens:
             ]
 
         found = await self._database.read(read)
-        used = await asyncio.gather(*(self._used(token) for token, _ in found))
+        used = await asyncio.gather(*(self.used(token) for token, _ in found))
         return [
             Given(token, entry.who if entry else "?", entry.reason if entry else None, number)
             for (token, entry), number in zip(found, used, strict=True)
         ]
+
+    async def used(self, token: IssuedToken) -> int | None:
+        """How many accounts a token opened, as far as the homeserver tells."""
+        try:
+            return await self._source.used(token.value)
+        except HomeserverError:
+            return None
 
     async def revoke(self, author: Author, find: Find) -> Revoked:
         """End one token now. Raises ValueError with one sentence when it cannot be ended so."""
@@ -145,12 +152,6 @@ class GivenTokens:
         await self._source.issue(Token(token.value, token.uses, token.expires_at))
         now = self._clock()
         return await self._database.write(lambda c: tokens.came_into_force(c, token.id, now))
-
-    async def _used(self, token: IssuedToken) -> int | None:
-        try:
-            return await self._source.used(token.value)
-        except HomeserverError:
-            return None
 
 
 def _subject(token: IssuedToken) -> str:

@@ -15,7 +15,7 @@ from gateway.store.registrations import Registration
 from gateway.waiting import told, why
 
 _MOST = 20  # requests in one answer
-_DECISIONS = {"approve": "Approved", "reject": "Rejected", "reopen": "The decision was taken back"}
+DECISIONS = {"approve": "Approved", "reject": "Rejected", "reopen": "The decision was taken back"}
 
 
 @also("reviews", "waiting")
@@ -116,8 +116,8 @@ def decisions(connection: Connection, registration_id: int) -> list[Line]:
     """Who decided on a registration, when and why, oldest first."""
     lines: list[Line] = []
     for entry in audit.about(connection, f"registration {registration_id}"):
-        if entry.action in _DECISIONS:
-            said = f"{_DECISIONS[entry.action]} at {when(entry.at)} by "
+        if entry.action in DECISIONS:
+            said = f"{DECISIONS[entry.action]} at {when(entry.at)} by "
             parts: list[Part] = [said, code(entry.who)]
             parts += [": ", code(entry.reason)] if entry.reason else []
             lines.append(tuple(parts))

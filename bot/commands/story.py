@@ -1,15 +1,40 @@
 """One registration: its whole story, and its mail once more."""
 
-import click
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
-from bot.answers import Answer, Line, Part, code
+import click
+from sqlalchemy import Connection
+
+from bot.answers import Answer, Code, Line, Part, code
+from bot.commands import masks
 from bot.commands.notes import told_notes
-from bot.commands.review import decisions, reasons
+from bot.commands.review import DECISIONS, decisions, reasons
 from bot.commands.table import NUMBER, Call, also, table, when
 from gateway.rules.addresses import masked
-from gateway.store import notes, outbox, tokens
+from gateway.store import audit, lookback, notes, outbox, tokens
 from gateway.store import registrations as store
-from gateway.store.registrations import Status
+from gateway.store.audit import PORTER, Entry
+from gateway.store.lookback import Earlier
+from gateway.store.notes import Note
+from gateway.store.outbox import Attempt
+from gateway.store.registrations import Registration, Status
+from gateway.store.tokens import IssuedToken
+from gateway.waiting import told
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is known of one registration."""
+
+    registration: Registration
+    decided: list[Line]
+    mails: list[Attempt]
+    token: IssuedToken | None
+    others: Earlier
+    entries: list[Entry]
+    notes: list[Note]
 
 
 @also("request", "reg", "show")
@@ -19,24 +44,58 @@ from gateway.store.registrations import Status
 @click.pass_obj
 async def registration(call: Call, id: int, full: bool) -> Answer:
     """Tell one registration's whole story."""
-    found, decided, mails, token, noted = await call.desk.database.read(
-        lambda c: (
-            store.get(c, id),
-            decisions(c, id),
-            outbox.history(c, id),
-            tokens.of(c, id),
-            notes.about(c, f"registration {id}"),
-        )
-    )
-    if found is None:
+    story = await call.desk.database.read(lambda c: _story(c, id))
+    if story is None:
         raise click.UsageError(f"There is no registration {id}.")
+    token, now = story.token, call.desk.clock()
+    used = None
+    if token is not None and token.issued_at and not _has_ended(token, now):
+        used = await call.desk.rotation.given.used(token)
+    lines = _beginning(story.registration, full)
+    lines += story.decided
+    lines += map(_mail, story.mails)
+    lines += [] if token is None else [_token(token, used, now)]
+    if story.registration.registered_at:
+        lines.append(f"Account seen at {when(story.registration.registered_at)}")
+    lines += map(_entry, story.entries)
+    lines.append(_others(story))
+    lines += told_notes(story.notes)
+    return Answer(tuple(lines if full else map(_masked, lines)))
+
+
+def _story(connection: Connection, id: int) -> Story | None:
+    found = store.get(connection, id)
+    if found is None:
+        return None
+    subject = f"registration {id}"
+    token = tokens.of(connection, id)
+    if token is None and found.token_id is not None:
+        token = tokens.get(connection, found.token_id)
+    entries = audit.about(connection, subject)
+    if token is not None and token.registration_id is not None:
+        entries += audit.about(connection, f"token {token.id}")
+    return Story(
+        found,
+        decisions(connection, id),
+        outbox.history(connection, id),
+        token,
+        lookback.earlier(connection, found),
+        # The decisions, the notes and the account stand in lines of their own.
+        [e for e in entries if e.who != PORTER.who and e.action not in (*DECISIONS, "note")],
+        notes.about(connection, subject),
+    )
+
+
+def _beginning(found: Registration, full: bool) -> list[Line]:
     lines: list[Line] = [
-        (f"Registration {id}: {found.status}, name ", code(found.name)),
+        (f"Registration {found.id}: {found.status}, name ", code(found.name)),
         (
             f"Asked at {when(found.created_at)} from ",
             code(found.ip if full else found.network),
             " with ",
             code(found.email if full else masked(found.email)),
+            ", language ",
+            code(found.language),
         ),
     ]
     lines += [
@@ -44,28 +103,65 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
         for each in found.refusals
     ]
     lines += [reasons(found)] if found.reviews else []
-    lines += decided
     if found.status is Status.REPEAT:
         lines.append("A known address: the applicant saw the usual page, nothing was mailed.")
-    for mail in mails:
-        line: list[Part] = [f"Mail ({mail.kind}) {mail.status}, attempts: {mail.attempts}"]
-        if mail.status == "queued":
-            line.append(f", next at {when(mail.due_at)}")
-        if mail.sent_at:
-            line.append(f", sent at {when(mail.sent_at)}")
-        if mail.last_error:
-            line += [", last error: ", code(mail.last_error)]
-        lines.append(tuple(line))
-    if token is not None:
-        if token.withdraw_at and token.withdraw_at <= call.desk.clock():
-            lines.append(f"Token: ended at {when(token.withdraw_at)}")
-        else:
-            state = "in force" if token.issued_at else "not in force yet"
-            lines.append(f"Token: {state}, until {when(token.expires_at)}")
-    if found.registered_at:
-        lines.append(f"Account seen at {when(found.registered_at)}")
-    lines += told_notes(noted)
-    return Answer(tuple(lines))
+    return lines
+
+
+def _mail(mail: Attempt) -> Line:
+    parts: list[Part] = [f"Mail ({mail.kind}) {mail.status}, attempts: {mail.attempts}"]
+    if mail.status == "queued":
+        parts.append(f", next at {when(mail.due_at)}")
+    if mail.sent_at:
+        parts.append(f", sent at {when(mail.sent_at)}")
+    if mail.last_error:
+        parts += [", last error: ", code(mail.last_error)]
+    return tuple(parts)
+
+
+def _has_ended(token: IssuedToken, now: datetime) -> bool:
+    return token.withdraw_at is not None and token.withdraw_at <= now
+
+
+def _token(token: IssuedToken, used: int | None, now: datetime) -> Line:
+    whose = "Shared token" if token.registration_id is None else "Token"
+    if _has_ended(token, now):
+        return f"{whose} {token.id}: ended at {when(token.withdraw_at)}"
+    state = "in force" if token.issued_at else "not in force yet"
+    until = f", until {when(token.withdraw_at)}" if token.withdraw_at else ""
+    if used is None or token.registration_id is None:
+        return f"{whose} {token.id}: {state}{until}"
+    opened = "it opened an account" if used else "it opened no account yet"
+    return f"{whose} {token.id}: {state}{until}; the homeserver says that {opened}"
+
+
+def _entry(entry: Entry) -> Line:
+    parts: list[Part] = [f"{entry.action.capitalize()} at {when(entry.at)} by ", code(entry.who)]
+    parts += [": ", code(entry.reason)] if entry.reason else []
+    return tuple(parts)
+
+
+def _others(story: Story) -> Line:
+    """How many requests came from the same places, without this one."""
+
+    def but_this(counts: Mapping[Status, int]) -> str:
+        status = story.registration.status
+        left = {each: number - (each == status) for each, number in counts.items()}
+        return told({each: number for each, number in left.items() if number > 0})
+
+    others = story.others
+    return (
+        f"Other requests with its address: {but_this(others.address)};"
+        f" from its network: {but_this(others.network)}; from its domain:"
+        f" {but_this(others.domain)}"
+    )
+
+
+def _masked(line: Line) -> Line:
+    """A line whose outside values hold no whole address."""
+    if not isinstance(line, tuple):
+        return line
+    return tuple(code(masks.masked(part.text)) if isinstance(part, Code) else part for part in line)
 
 
 @table.command()
