@@ -1,7 +1,15 @@
 """A ban that hits whom it should not shows them, and asks first."""
 
+import aiohttp
+import yaml
+
+from bot.console import Console
+from gateway.app import open_desk
+from gateway.config import parse
 from gateway.rules.bans import format_line
 from gateway.store import registrations
+from gateway.store.audit import Author
+from tests.bot.conftest import CONFIG
 
 
 async def test_a_wide_ban_is_asked_for_and_given_after_a_yes(desk, typed):
@@ -101,3 +109,24 @@ async def test_of_many_requests_only_the_first_are_named(desk, typed, apply):
 
 async def _status(desk, number):
     return (await desk.database.read(lambda c: registrations.get(c, number))).status
+
+
+async def test_a_moderator_who_would_ban_himself_is_asked(synapse, tmp_path):
+    admin = await synapse.register_user("self-admin", "pass-word-1", admin=True)
+    member = await synapse.register_user("self-moderator", "pass-word-1")
+    headers = {"Authorization": f"Bearer {member}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.get(f"{synapse.url}/_matrix/client/v3/sync") as answer,
+    ):
+        assert answer.status == 200
+    config = yaml.safe_load(CONFIG) | {
+        "server_name": "porter.localhost",
+        "homeserver": {"kind": "synapse", "url": synapse.url, "admin_token": admin},
+    }
+    async with open_desk(parse(yaml.safe_dump(config), tmp_path, {})) as desk:
+        author = Author("@self-moderator:porter.localhost", "$ban")
+        answer = await Console(desk).type("ban 127.0.0.0/16", author)
+        assert answer.asks
+        assert "Your own network: 127.0.0.0/24" in answer.plain()
+        assert "Our own server 127.0.0.1: 127.0.0.1" in answer.plain()
