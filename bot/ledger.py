@@ -16,6 +16,7 @@ from gateway.app import Desk
 from gateway.store import audit, events, facts, offers
 from gateway.store.audit import Author, Entry
 
+_AGAIN = {"issue"}  # done once, it answers again what it made: nobody else could tell
 _MOST_TIMES = 2  # a command that stopped the process so often is not tried again
 
 
@@ -37,9 +38,9 @@ class DeskLedger:
         author = Author(command.sender, command.event_id)
         if time > 1:
             done = await self._database.read(lambda c: audit.of_event(c, command.event_id))
-            if done:
+            if any(entry.action not in _AGAIN for entry in done):
                 return Answer(("This was done before I was stopped:", *map(_told, done)))
-            if time > _MOST_TIMES:
+            if time > _MOST_TIMES and not done:
                 lines = (
                     f"I was stopped {time - 1} times in the middle of this command, so it is not"
                     " tried again.",

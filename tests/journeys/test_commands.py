@@ -3,10 +3,12 @@
 import asyncio
 import random
 
+import aiohttp
 import pytest
 
 from bot.demo.synapse import Synapse
 from bot.room.member import Member
+from tests.gateway.conftest import register
 from tests.journeys.conftest import House, OpenHouse, Porter, moderated, until
 
 # Stop for good at a moment of the bot's work, and say so.
@@ -60,6 +62,24 @@ async def test_a_command_is_done_once_and_answered_once(
     assert "is closed until" in await moderator.ask("!porter status")
     assert len(await moderator.answers_to(asked)) == 1
     assert audited(house, asked) == 1
+
+
+async def test_a_token_that_was_made_before_a_crash_is_still_told(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member
+) -> None:
+    house = await moderated(open_house, synapse, moderator)
+    bot = await start_bot(house, BEFORE_THE_ANSWER)
+    asked = await moderator.say("!porter token issue --for 2h")
+    await bot.until_said("stands_still")
+    await bot.kill()
+    await start_bot(house)
+    ((number, value),) = house.rows("SELECT id, value FROM tokens WHERE purpose = 'person'")
+    (answer,) = await moderator.answers_to(asked)
+    assert answer.startswith(f"Token {number}: {value}")
+    assert audited(house, asked) == 1
+    async with aiohttp.ClientSession() as session:
+        assert await register(session, synapse.url, "aftercrash1", value)
+        assert not await register(session, synapse.url, "aftercrash2", value)
 
 
 async def test_a_command_that_kills_is_not_tried_a_third_time(
