@@ -25,7 +25,7 @@ from gateway.rules.addresses import parse_address
 from gateway.rules.networks import plain_address
 from gateway.rules.screening import Refusal, banned
 from gateway.settings import Settings
-from gateway.store import alerts, audit, outbox, registrations, tokens
+from gateway.store import audit, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
@@ -207,7 +207,7 @@ class Courier:
         )
         await self._mailer.send(message)
         if notice == "taken":
-            await self._reject(registration, f"the name `{registration.name}` is taken", mail)
+            await self._reject(registration, f"the name {registration.name} is taken", mail)
         else:
             await self._insist(lambda c: outbox.sent(c, mail, self._clock()))
             _log.info("notice_sent", mail=mail.id, registration=registration.id, notice=notice)
@@ -227,8 +227,7 @@ class Courier:
                 own = tokens.of(connection, registration.id)
                 if own is not None:
                     tokens.withdraw(connection, own.id, now)
-                text = f"Registration {registration.id} was rejected before its mail: {reason}"
-                alerts.raise_alert(connection, f"rejected {reason}", text, now)
+                failures.rejected(connection, registration.id, reason, now)
             return True
 
         await self._insist(reject)

@@ -49,6 +49,14 @@ def went_out(connection: Connection, registration_id: int, now: datetime) -> Non
     alerts.end(connection, f"mail {registration_id}", now, text)
 
 
+def rejected(connection: Connection, registration_id: int, reason: str, now: datetime) -> None:
+    """A request was ended before its token went out: all such within an hour are one message."""
+    what = f"Registration {registration_id} was rejected before its mail: {outside(reason)}"
+    detail = f"{now:%H:%M:%S} · registration {registration_id} · {outside(reason)}"
+    actions = [("🔇", "mute rejected --for 1d")]
+    alerts.raise_alert(connection, "rejected", what, now, detail=detail, actions=actions)
+
+
 def failing(connection: Connection, reason: str, now: datetime) -> None:
     """Mails fail again and again. While a server is down that says so already."""
     servers = (health.recall(connection, each) for each in ("smtp", "homeserver"))

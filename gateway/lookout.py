@@ -9,15 +9,17 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.rules.abuse import Burst, Bursts
+from gateway.rules.abuse import Burst, Bursts, Sample
 from gateway.rules.addresses import is_for_everybody, masked
 from gateway.rules.bans import Kind
 from gateway.rules.screening import Code, Refusal, Screened
@@ -50,7 +52,7 @@ class _Tally:
     bans: str | None  # the value that could be banned, as the command has it
     count: int
     since: datetime
-    samples: list[str]
+    samples: list[Sample]
 
     def add(self, burst: Burst) -> None:
         self.count += burst.count
@@ -62,15 +64,20 @@ class _Tally:
         return [*offered, _PAUSE, _MUTE]
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """Under what a request counts, and how."""
+class _Cause(NamedTuple):
+    """Under what a request counts: `words` with `shown` in the place of {} say it, `bans` is what
+    could be banned, and of the same `value` one counts."""
 
     bursts: Bursts
     cause: str
-    text: str
+    words: str
+    shown: str = ""
     bans: str | None = None
     value: str | None = None
+
+    @property
+    def text(self) -> str:
+        return f"{self.words.format(outside(self.shown))} ({self.bursts.limit} or more)"
 
 
 class Lookout:
@@ -94,7 +101,10 @@ class Lookout:
         codes = {each.code for each in refusals}
         if codes == {Code.CLOSED}:
             return
-        sample = _sample(request, refusals, now)
+
+        def sample() -> str:
+            return _sample(request, refusals, now)
+
         told = [
             self._note(each, now, sample)
             for each in (*self._refused(request, screened, codes), *self._names(request, screened))
@@ -107,16 +117,20 @@ class Lookout:
     async def run(self) -> None:
         """Tell what was noted, until cancelled."""
         failing = False
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
+        try:
+            while True:
+                await asyncio.sleep(EVERY)
+                try:
+                    await self.tell()
+                except SQLAlchemyError as error:
+                    if not failing:
+                        _log.error("bursts_not_told_yet", reason=complaint(error))
+                    failing = True
+                else:
+                    failing = False
+        finally:
+            with suppress(SQLAlchemyError):
                 await self.tell()
-            except SQLAlchemyError as error:
-                if not failing:
-                    _log.error("bursts_not_told_yet", reason=complaint(error))
-                failing = True
-            else:
-                failing = False
 
     async def tell(self) -> None:
         """Write down what was noted since the last time. Raises SQLAlchemyError; then it stays."""
@@ -136,43 +150,38 @@ class Lookout:
     def _refused(self, request: Request, screened: Screened, codes: set[Code]) -> Iterator[_Cause]:
         if not codes:
             return
-        burst, limit = self._bursts, f"{self._limits.burst} or more"
-        network = request.network
-        text = f"Burst of refused requests from the network {outside(network)} ({limit})"
-        yield _Cause(burst, f"burst network {network}", text, f"ip {network}")
+        burst, network = self._bursts, request.network
+        words = "Burst of refused requests from the network {}"
+        yield _Cause(burst, f"burst network {network}", words, network, f"ip {network}")
         if screened.address is not None:
             domain = screened.address.domain
-            text = f"Burst of refused requests with addresses at {outside(domain)} ({limit})"
+            words = "Burst of refused requests with addresses at {}"
             bans = None if is_for_everybody(domain) else f"email @{domain}"
-            yield _Cause(burst, f"burst domain {domain}", text, bans)
+            yield _Cause(burst, f"burst domain {domain}", words, domain, bans)
         for pattern in (value for kind, value in screened.met if kind is Kind.NAME):
-            text = f"Burst of refused requests for names like {outside(pattern)} ({limit})"
-            yield _Cause(burst, f"burst pattern {pattern}", text)
-        text = f"Burst of refused requests in all ({self._limits.burst_in_all} or more)"
-        yield _Cause(self._in_all, _IN_ALL, text)
+            words = "Burst of refused requests for names like {}"
+            yield _Cause(burst, f"burst pattern {pattern}", words, pattern)
+        yield _Cause(self._in_all, _IN_ALL, "Burst of refused requests in all")
 
     def _names(self, request: Request, screened: Screened) -> Iterator[_Cause]:
-        name = screened.name
+        name, network = screened.name, request.network
         if name is None:
             return
         if screened.address is not None:
             # An address is personal: neither the cause nor the message holds it.
             mark = hashlib.sha256(request.email_key.encode()).hexdigest()[:8]
-            text = f"One address, {outside(masked(request.email))}, asks for many names"
-            text += f" ({self._limits.names_by_address} or more)"
-            yield _Cause(self._address_names, f"names address {mark}", text, None, name)
-        network = request.network
-        text = f"One network, {outside(network)}, asks for many names"
-        text += f" ({self._limits.names_by_network} or more)"
-        yield _Cause(self._network_names, f"names network {network}", text, f"ip {network}", name)
+            cause, words = f"names address {mark}", "One address, {}, asks for many names"
+            email = masked(request.email)
+            yield _Cause(self._address_names, cause, words, email, None, name)
+        cause, words = f"names network {network}", "One network, {}, asks for many names"
+        yield _Cause(self._network_names, cause, words, network, f"ip {network}", name)
 
     def _hit(self, screened: Screened) -> Iterator[_Cause]:
         for kind, value in screened.met:
-            text = f"The {kind} ban on {outside(value)} is hit often"
-            text += f" ({self._limits.ban_hits} or more)"
-            yield _Cause(self._hits, f"hits {kind} {value}", text)
+            words = f"The {kind} ban on {{}} is hit often"
+            yield _Cause(self._hits, f"hits {kind} {value}", words, value)
 
-    def _note(self, cause: _Cause, now: datetime, sample: str) -> bool:
+    def _note(self, cause: _Cause, now: datetime, sample: Sample) -> bool:
         burst = cause.bursts.note(cause.cause, now, sample, cause.value)
         if burst is None:
             return False
@@ -209,7 +218,7 @@ class Lookout:
                 count=tally.count,
                 since=tally.since,
                 quiet=self._limits.quiet,
-                details=tally.samples,
+                details=[sample() for sample in tally.samples],
                 actions=tally.actions,
             )
         if folded:
@@ -228,7 +237,7 @@ class Lookout:
             now,
             count=len(fresh),
             quiet=self._limits.quiet,
-            details=[f"{tally.text}: {tally.samples[-1]}" for _, tally in fresh[-_MOST_SAMPLES:]],
+            details=[f"{tally.text}: {tally.samples[-1]()}" for _, tally in fresh[-_MOST_SAMPLES:]],
             actions=[_PAUSE, _MUTE],
         )
 

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -92,7 +93,8 @@ class Vigil:
                 await self.look()
                 await asyncio.sleep(EVERY)
         finally:
-            await self._database.write(lambda c: leases.release(c, "vigil", self._holder))
+            with suppress(SQLAlchemyError):  # it ends by its time
+                await self._database.write(lambda c: leases.release(c, "vigil", self._holder))
 
     async def look(self) -> None:
         """One round."""

@@ -1,6 +1,7 @@
 """Abuse: when something comes so thick that a moderator should know."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -10,20 +11,26 @@ from gateway.rules.limits import Limit
 _MOST_CAUSES = 10_000  # remembered at once; the longest silent is forgotten first
 _MOST_SAMPLES = 5  # of one burst, when it begins
 
+Sample = Callable[[], str]
+
+
+def _nothing() -> str:
+    return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """What was not told yet of a burst: how many, since when, and how some of them looked."""
+    """What was not told yet of a burst: how many, since when, and some of them to look at."""
 
     count: int
     since: datetime
-    samples: tuple[str, ...]
+    samples: tuple[Sample, ...]
 
 
 @dataclass(slots=True)
 class _Item:
     at: datetime
-    sample: str
+    sample: Sample
     is_told: bool = False
 
 
@@ -34,15 +41,18 @@ class Bursts:
     """
 
     def __init__(self, limit: Limit) -> None:
-        self._within = limit.within
+        self.limit = limit
         self._enough = max(1, limit.count)
         self._numbers = count()
         self._seen: OrderedDict[str, OrderedDict[object, _Item]] = OrderedDict()
 
     def note(
-        self, cause: str, now: datetime, sample: str = "", value: str | None = None
+        self, cause: str, now: datetime, sample: Sample = _nothing, value: str | None = None
     ) -> Burst | None:
-        """Count one more of `cause`; answers what there is to tell, once they are enough."""
+        """Count one more of `cause`; answers what there is to tell, once they are enough.
+
+        `sample` says how it looked, if anybody asks.
+        """
         items = self._items(cause)
         key = next(self._numbers) if value is None else value
         item = items.pop(key, _Item(now, sample))
@@ -51,15 +61,15 @@ class Bursts:
         if len(items) > self._enough:
             items.popitem(last=False)
         since = next(iter(items.values())).at
-        if len(items) < self._enough or now - since > self._within:
+        if len(items) < self._enough or now - since > self.limit.within:
             return None
         untold = [each for each in items.values() if not each.is_told]
         if not untold:
             return None
         for each in untold:
             each.is_told = True
-        samples = [each.sample for each in untold if each.sample]
-        return Burst(len(untold), untold[0].at, tuple(samples[-_MOST_SAMPLES:]))
+        samples = tuple(each.sample for each in untold[-_MOST_SAMPLES:])
+        return Burst(len(untold), untold[0].at, samples)
 
     def _items(self, cause: str) -> OrderedDict[object, _Item]:
         items = self._seen.setdefault(cause, OrderedDict())

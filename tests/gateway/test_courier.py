@@ -242,7 +242,8 @@ async def test_a_ban_that_came_while_the_mail_waited_holds(house, post):
     assert [mail["To"] for mail in post.mails] == ["n2@example.net"]
     assert await house.statuses() == ["rejected", "rejected", "mailed", "rejected"]
     assert ("porter", "reject", "registration 1") in await house.audited()
-    assert "rejected ^spam" in await house.alerts()
+    count, text = (await house.alerts())["rejected"]
+    assert count == 3 and text == "Registration 4 was rejected before its mail: `^spam`"
     assert len(house.source.wishes) == 1
     house.clock.turn(hours=2)
     await house.deliver()
@@ -269,8 +270,8 @@ async def test_a_name_that_was_taken_meanwhile_gets_a_mail_that_says_so(house, p
     (mail,) = post.mails
     assert "this name is taken" in text_of(mail)
     assert house.source.wishes == {}
-    (cause,) = await house.alerts()
-    assert "the name `ann` is taken" in cause
+    _, text = (await house.alerts())["rejected"]
+    assert "the name ann is taken" in text
     await house.deliver()
     assert len(post.mails) == 1 and await house.owed() == 0
 

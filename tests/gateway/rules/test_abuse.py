@@ -63,11 +63,12 @@ def test_a_clock_that_steps_back_does_no_harm():
 def test_a_burst_tells_of_its_beginning_and_shows_some_of_it():
     bursts = Bursts(Limit(3, timedelta(minutes=1)))
     for second in (0, 300, 310):
-        assert bursts.note("x", START + timedelta(seconds=second), f"at {second}") is None
-    burst = bursts.note("x", START + timedelta(seconds=320), "at 320")
+        at = START + timedelta(seconds=second)
+        assert bursts.note("x", at, f"at {second}".upper) is None
+    burst = bursts.note("x", START + timedelta(seconds=320), "at 320".upper)
     assert burst is not None
     assert burst.since == START + timedelta(seconds=300)
-    assert burst.samples == ("at 300", "at 310", "at 320")
+    assert tuple(each() for each in burst.samples) == ("AT 300", "AT 310", "AT 320")
 
 
 def test_what_was_told_is_not_told_again_when_a_burst_flares_up():
@@ -77,5 +78,5 @@ def test_what_was_told_is_not_told_again_when_a_burst_flares_up():
 
 def test_with_a_value_only_different_ones_count():
     bursts = Bursts(Limit(3, timedelta(minutes=1)))
-    told = [bursts.note("one person", START, "", name) for name in "aabbacdd"]
+    told = [bursts.note("one person", START, value=name) for name in "aabbacdd"]
     assert [burst and burst.count for burst in told] == [*[None] * 5, 3, 1, None]
