@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from bot.demo.ports import free_port
+from gateway.registration import Verdict
 from gateway.settings import Settings
 from gateway.web.server import WebServer
 
@@ -55,10 +56,10 @@ async def test_a_request_in_progress_is_finished(
     await server.start()
     begun, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def slow(application: object) -> tuple[()]:
+    async def slow(application: object) -> Verdict:
         begun.set()
         await goes_on.wait()
-        return ()
+        return Verdict()
 
     desk.apply = slow
     async with aiohttp.ClientSession() as session:
