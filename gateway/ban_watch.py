@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
 from gateway.moderation import Moderation
-from gateway.store import alerts
+from gateway.store import alerts, states
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 
@@ -48,7 +48,7 @@ class BanWatch:
 
         def tell(connection: Connection) -> None:
             if faults:
-                alerts.state(connection, _CAUSE, f"Ban files: {shown}", now)
+                states.begin(connection, _CAUSE, f"Ban files: {shown}", now)
             else:
                 alerts.end(connection, _CAUSE, now, "Ban files: every line can be read again")
 

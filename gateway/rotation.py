@@ -19,7 +19,7 @@ from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
 from gateway.shared_token import SharedToken
-from gateway.store import alerts, audit, outbox, registrations, tokens
+from gateway.store import alerts, audit, outbox, registrations, states, tokens
 from gateway.store.audit import PORTER, Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
@@ -254,7 +254,7 @@ class Rotation:
         _log.error("tokens_stuck", reason=reason)
         text = f"Tokens cannot be rotated or taken back: {alerts.outside(reason)}"
         try:
-            await self._database.write(lambda c: alerts.state(c, _STUCK, text, now))
+            await self._database.write(lambda c: states.begin(c, _STUCK, text, now))
         except SQLAlchemyError:
             _log.error("alert_lost", text=text)
 

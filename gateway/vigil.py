@@ -25,7 +25,7 @@ from gateway.homeserver.homeserver import HomeserverError
 from gateway.mail.delivery import DeliveryError
 from gateway.rules.durations import format_duration
 from gateway.settings import Settings
-from gateway.store import alerts, health, leases
+from gateway.store import alerts, health, leases, states
 from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint
 from gateway.store.health import Health
@@ -138,7 +138,7 @@ class Vigil:
         free, least = shutil.disk_usage(self._state).free, self._limits.disk
         if free < least:
             text = f"Disk space is low: less than {least / 2**20:.0f} MiB free for the database"
-            alerts.state(connection, "disk low", text, now, actions=[_PAUSE, _MUTE])
+            states.begin(connection, "disk low", text, now, actions=[_PAUSE, _MUTE])
         elif free > least * _ENOUGH:
             alerts.end(connection, "disk low", now, "There is enough disk space again")
 
@@ -171,7 +171,7 @@ class Vigil:
             cause = f"{server.name} down"
             if not found.is_up:
                 text = f"{server.title} cannot be used: {outside(reason)}. {server.meanwhile}"
-                alerts.state(
+                states.begin(
                     connection, cause, text, now, since=found.since, actions=[_PAUSE, _MUTE]
                 )
             elif known is not None:

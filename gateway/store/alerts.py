@@ -93,17 +93,17 @@ def raise_alert(
     `quiet` the alert lasts until it is ended.
     """
     lines = [*details, *([detail] if detail else [])]
-    standing = _standing(connection, cause, now)
-    if standing is not None:
-        _change(
+    known = standing(connection, cause, now)
+    if known is not None:
+        change(
             connection,
-            standing,
+            known,
             text=text,
             count=alerts.c.count + count,
             last_at=now,
-            details=json.dumps([*standing.details, *lines][-_MOST_DETAILS:]),
+            details=json.dumps([*known.details, *lines][-_MOST_DETAILS:]),
         )
-        return standing.id
+        return known.id
     values = {
         "cause": cause,
         "text": text,
@@ -118,30 +118,15 @@ def raise_alert(
     }
     added = alerts.insert().values(values).returning(alerts.c.id)
     number = int(connection.execute(added).scalar_one())
-    offered = [(key, command.replace("{id}", str(number))) for key, command in actions]
     connection.execute(
-        alerts.update().where(alerts.c.id == number).values(actions=json.dumps(offered))
+        alerts.update().where(alerts.c.id == number).values(actions=offered(actions, number))
     )
     return number
 
 
-def state(
-    connection: Connection,
-    cause: str,
-    text: str,
-    now: datetime,
-    *,
-    since: datetime | None = None,
-    actions: Sequence[Offer] = (),
-) -> int:
-    """Say how something stands that lasts until it is ended: not counted, and told anew only when
-    the words change, however many processes say so."""
-    standing = _standing(connection, cause, now)
-    if standing is None:
-        return raise_alert(connection, cause, text, now, since=since, quiet=None, actions=actions)
-    if standing.text != text:
-        _change(connection, standing, text=text, last_at=now)
-    return standing.id
+def offered(actions: Sequence[Offer], number: int) -> str:
+    """The actions of an alert as they are kept, with its number in the place of `{id}`."""
+    return json.dumps([(key, command.replace("{id}", str(number))) for key, command in actions])
 
 
 def end(connection: Connection, cause: str, now: datetime, text: str | None = None) -> bool:
@@ -192,6 +177,8 @@ def pending(connection: Connection, now: datetime, most: int = 50) -> list[Alert
 def drop_muted(connection: Connection, now: datetime) -> None:
     """What came and went while it was muted is never told, also when the mute is over."""
     muted = [each.cause for each in mutes.in_force(connection, now)]
+    if not muted:
+        return
     over = alerts.c.ended_at.is_not(None), alerts.c.event_id.is_(None)
     connection.execute(
         alerts.update()
@@ -225,6 +212,14 @@ def shown(
         "details_event_id": details_event_id,
     }
     connection.execute(alerts.update().where(alerts.c.id == alert_id).values(values))
+
+
+def ended(connection: Connection, cause: str, since: datetime) -> Alert | None:
+    """The last alert of a cause, if it ended after `since`."""
+    a = alerts.c
+    query = select(*_COLUMNS).where(a.cause == cause, a.ended_at > since).order_by(a.id.desc())
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else _read(row)
 
 
 def asked(connection: Connection, kind: str, since: datetime) -> int:
@@ -263,7 +258,8 @@ def is_known(connection: Connection, cause: str) -> bool:
     return bool(connection.execute(query).scalar())
 
 
-def _standing(connection: Connection, cause: str, now: datetime) -> Alert | None:
+def standing(connection: Connection, cause: str, now: datetime) -> Alert | None:
+    """The alert of a cause that lasts."""
     query = select(*_COLUMNS).where(alerts.c.cause == cause, alerts.c.ended_at.is_(None))
     row = connection.execute(query.order_by(alerts.c.id.desc()).limit(1)).mappings().first()
     if row is None:
@@ -282,10 +278,11 @@ def _end_silent(connection: Connection, alert: Alert, now: datetime) -> None:
         )
     else:
         text = f"Over: {alert.text}"
-        _change(connection, alert, text=text, ended_at=min(now, alert.last_at), actions="[]")
+        change(connection, alert, text=text, ended_at=min(now, alert.last_at), actions="[]")
 
 
-def _change(connection: Connection, alert: Alert, **values: object) -> None:
+def change(connection: Connection, alert: Alert, **values: object) -> None:
+    """Change what an alert says; the room is told."""
     connection.execute(
         alerts.update()
         .where(alerts.c.id == alert.id)

@@ -183,6 +183,20 @@ async def test_a_clock_that_jumps_does_not_jam_the_vigil(open_house, span):
     await house.vigil.look()
     ((text, ended),) = await told(house, "homeserver")
     assert ended and "can be used again" in text
+
+
+async def test_a_server_that_comes_and_goes_is_one_message_that_counts(open_house):
+    house = await open_house(alerts=AT_ONCE)
+    for _ in range(5):
+        house.source.is_down = True
+        await house.vigil.look()
+        house.clock.turn(minutes=3)
+        house.source.is_down = False
+        await house.vigil.look()
+        house.clock.turn(minutes=3)
+    (alert,) = await house.database.read(lambda c: alerts.pending(c, house.clock()))
+    assert alert.count == 5 and alert.ended_at is not None
+    house.clock.turn(minutes=20)
     house.source.is_down = True
     await house.vigil.look()
     assert len(await told(house, "homeserver")) == 2
