@@ -125,10 +125,12 @@ class Vigil:
         return True
 
     def _tell_outage(self, connection: Connection, outage: Outage, now: datetime) -> None:
+        count = outage.requests
+        turned_away = "1 request was" if count == 1 else f"{count} requests were"
         text = (
             f"The desk could not save anything from {outage.since:%H:%M:%S} to"
             f" {outage.last:%H:%M:%S} UTC: {outside(outage.reason)}."
-            f" {outage.requests} requests were turned away"
+            f" {turned_away} turned away"
         )
         alerts.raise_alert(
             connection, "saving", text, now, since=outage.since, quiet=self._limits.quiet

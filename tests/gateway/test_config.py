@@ -124,3 +124,16 @@ def test_a_rare_rotation_is_accepted(tmp_path, cron):
         f"tokens: {{mode: shared, rotation: '{cron}'}}",
     )
     assert parse(text, tmp_path, {}).tokens.rotation == cron
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [("500MiB", 500 * 2**20), ("2 GiB", 2**31), ("0B", 0), ("1KiB", 1024)]
+)
+def test_a_size_is_read(tmp_path, written, size):
+    assert parse(f"{WHOLE}alerts: {{disk: {written}}}\n", tmp_path, {}).alerts.disk == size
+
+
+@pytest.mark.parametrize("written", ["500MB", "plenty", "500", "-1MiB", "1.5GiB"])
+def test_what_is_no_size_is_refused_with_an_example(tmp_path, written):
+    [fault] = faults(f"{WHOLE}alerts: {{disk: {written}}}\n", tmp_path)
+    assert fault.startswith("alerts.disk: must be a size such as 500MiB or 2GiB")

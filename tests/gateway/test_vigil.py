@@ -166,7 +166,7 @@ async def test_what_cannot_be_told_either_waits(open_house, monkeypatch):
     other.close()
     await house.vigil.look()
     ((text, _),) = await told(house, "saving")
-    assert "disk I/O error" in text and "1 requests" in text
+    assert "disk I/O error" in text and "1 request was turned away" in text
 
 
 async def _fail(error):

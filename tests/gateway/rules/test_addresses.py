@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.rules.addresses import LONGEST, address_key, folded, masked, parse_address
+from gateway.rules.addresses import (
+    LONGEST,
+    address_key,
+    folded,
+    is_for_everybody,
+    masked,
+    parse_address,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +97,8 @@ def test_a_masked_address_shows_its_domain_and_no_name() -> None:
     assert masked("ada.lovelace@example.org") == "a…@example.org"
     assert masked("no address") == "n…"
     assert masked("") == "…"
+
+
+def test_a_big_provider_is_no_domain_to_ban():
+    assert is_for_everybody("gmail.com") and is_for_everybody("web.de")
+    assert not is_for_everybody("spam.example")
