@@ -56,7 +56,10 @@ async def approve(call: Call, ids: tuple[int, ...]) -> Answer:
 @click.argument("words", metavar="ID... [REASON]", nargs=-1, required=True)
 @click.pass_context
 async def reject(context: click.Context, words: tuple[str, ...]) -> Answer:
-    """Turn requests down that have no account yet; the applicant never reads the reason."""
+    """Turn requests down that have no account yet; the applicant never reads the reason.
+
+    A reason that begins with a number stands in quotation marks.
+    """
     call: Call = context.obj
     ids, reason = _ids_and_reason(context, words)
     decided = await call.desk.reviews.reject_all(call.author, ids, reason)

@@ -78,3 +78,27 @@ async def test_a_rejection_says_when_a_shared_token_is_out_already(typed, apply,
     token = await desk.rotation.token_for(1)
     await desk.database.write(lambda c: registrations.mailed(c, 1, token.id, clock()))
     assert "token rotate" in (await typed("reject 1")).plain()
+
+
+async def test_a_reason_may_begin_with_a_number_when_it_is_quoted(typed, apply):
+    await apply()
+    await apply("bob", "bob@example.net")
+    assert (await typed('reject 1 "2 accounts already"')).ok
+    assert "1 wait" in (await typed("review")).plain()
+    assert "by @mod:example.org: 2 accounts already" in (await typed("registration 1")).plain()
+
+
+async def test_a_decision_is_undone_by_command(typed, apply):
+    await apply()
+    await typed("approve 1")
+    assert (await typed("undo")).ok
+    assert "1 wait" in (await typed("review")).plain()
+    await typed("reject 1")
+    assert (await typed("undo")).ok
+    assert "1 wait" in (await typed("review")).plain()
+
+
+async def test_what_waits_is_not_sent_again(typed, apply):
+    await apply()
+    answer = await typed("resend 1")
+    assert not answer.ok and "Registration 1 is review" in answer.plain()
