@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import sqlite3
+from contextlib import closing
 
 import aiohttp
 import pytest
@@ -25,6 +27,9 @@ async def stand_still(*_, **__):
 BEFORE_THE_ANSWER = STAND_STILL.format(module="bot.room.replies", owner="Replies", method="answer")
 BEFORE_IT_IS_REMEMBERED = STAND_STILL.format(
     module="bot.ledger", owner="DeskLedger", method="answered"
+)
+BEFORE_THE_AUDIT = STAND_STILL.format(
+    module="gateway.moderation", owner="Moderation", method="_settle"
 )
 BEFORE_IT_IS_DONE = STAND_STILL.format(module="bot.console", owner="Console", method="type")
 
@@ -80,6 +85,56 @@ async def test_a_token_that_was_made_before_a_crash_is_still_told(
     async with aiohttp.ClientSession() as session:
         assert await register(session, synapse.url, "aftercrash1", value)
         assert not await register(session, synapse.url, "aftercrash2", value)
+
+
+async def test_a_ban_whose_file_was_written_stands_once_in_file_and_audit(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member
+) -> None:
+    house = await moderated(open_house, synapse, moderator)
+    bot = await start_bot(house, BEFORE_THE_AUDIT)
+    asked = await moderator.say("!porter ban email @spam.example")
+    await bot.until_said("stands_still")
+    file = house.folder / "bans" / "emails.txt"
+    assert file.read_text().count("@spam.example") == 1
+    await bot.kill()
+    await start_bot(house)
+    assert "@spam.example" in (await moderator.answers_to(asked))[0]
+    assert file.read_text().count("@spam.example") == 1
+    assert audited(house, asked) == 1
+
+
+async def test_a_command_waits_while_the_database_cannot_be_written(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member
+) -> None:
+    house = await moderated(open_house, synapse, moderator)
+    bot = await start_bot(house)
+    with closing(sqlite3.connect(house.database, timeout=10, isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        asked = await moderator.say("!porter pause --for 2h")
+        assert "this command waits" in (await moderator.answers_to(asked))[0]
+        lock.execute("ROLLBACK")
+    await until(lambda: audited(house, asked) == 1)
+    assert "is closed until" in await moderator.ask("!porter status")
+    answers = await moderator.answers_to(asked)
+    assert len(answers) == 2 and answers[1].startswith("The desk is closed until")
+    assert audited(house, asked) == 1
+    assert "Traceback" not in bot.said
+
+
+async def test_a_late_command_is_carried_out_after_a_yes(
+    open_house: OpenHouse, synapse: Synapse, moderator: Member
+) -> None:
+    house = await moderated(open_house, synapse, moderator)
+    await (await start_bot(house)).stop()
+    late = await moderator.say("!porter pause --for 2h")
+    bot = await house.start("bot", ahead=7200)
+    await bot.until_said("room_ready")
+    (question,) = await moderator.answers_to(late)
+    assert "came while I was away" in question and audited(house, late) == 0
+    await bot.stop()
+    await start_bot(house)
+    number = question.split("say confirm ")[1].split(";")[0]
+    assert "is closed until" in await moderator.ask(f"!porter confirm {number}")
 
 
 async def test_a_command_that_kills_is_not_tried_a_third_time(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nio import AsyncClient, AsyncClientConfig
+from nio import Api, AsyncClient, AsyncClientConfig
 
 from bot.answers import Answer, code
 from bot.demo.synapse import Synapse
@@ -38,13 +38,23 @@ class Person:
             for event in room.timeline.events:
                 self.events[event.event_id] = event
 
-    async def open_room(self, *members: str, version: str = "12", encrypted: bool = False) -> str:
+    async def open_room(
+        self, *members: str, version: str = "12", encrypted: bool = False, **create: Any
+    ) -> str:
         state = [{"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}]
-        made = await self.client.room_create(
-            invite=members, room_version=version, initial_state=state if encrypted else []
-        )
+        body: dict[str, Any] = {
+            "invite": members,
+            "room_version": version,
+            "preset": "private_chat",
+            "initial_state": state if encrypted else [],
+            "creation_content": create,
+        }
+        head = {"Authorization": f"Bearer {self.client.access_token}"}
+        path = "/_matrix/client/v3/createRoom"
+        async with await self.client.send("POST", path, Api.to_json(body), head) as answer:
+            room_id = str((await answer.json())["room_id"])
         await self.sync()
-        return made.room_id
+        return room_id
 
     async def join(self, room: str) -> None:
         await self.client.join(room)

@@ -9,7 +9,7 @@ import pytest
 from bot.answers import Answer
 from bot.room.files import Kept
 
-KINDS = [("10", False), ("10", True), ("12", False), ("12", True)]
+KINDS = [(version, encrypted) for version in ("10", "11", "12") for encrypted in (False, True)]
 
 
 @pytest.mark.parametrize(("version", "encrypted"), KINDS)
@@ -88,6 +88,34 @@ async def test_who_was_thrown_out_is_not_obeyed_any_more(house: Any, book: Any) 
     await house.start(house.room(bot, room, book))
     await mod.ask(room, "!porter end")
     assert book.texts == ["trusted", "end"]
+
+
+async def test_an_additional_creator_commands_without_standing_in_the_levels(
+    house: Any, book: Any
+) -> None:
+    bot, mod, maker = await house.bot_user(), await house.person("mod"), await house.person("maker")
+    room = await mod.open_room(bot, maker.user, additional_creators=[maker.user])
+    await maker.join(room)
+    await house.start(house.room(bot, room, book))
+    await maker.ask(room, "!porter made")
+    assert book.texts == ["made"]
+
+
+@pytest.mark.parametrize("version", ["10", "11", "12"])
+async def test_members_command_by_the_default_level_until_it_is_lowered(
+    house: Any, book: Any, version: str
+) -> None:
+    bot, mod, guest = await house.bot_user(), await house.person("mod"), await house.person("guest")
+    room = await mod.open_room(bot, guest.user, version=version)
+    await guest.join(room)
+    levels = (await mod.client.room_get_state_event(room, "m.room.power_levels")).content
+    await mod.client.room_put_state(room, "m.room.power_levels", levels | {"users_default": 50})
+    await house.start(house.room(bot, room, book))
+    await guest.ask(room, "!porter by default")
+    await mod.client.room_put_state(room, "m.room.power_levels", levels | {"users_default": 0})
+    await guest.say(room, "!porter too late")
+    await mod.ask(room, "!porter end")
+    assert book.texts == ["by default", "end"]
 
 
 async def test_power_counts_at_the_moment_of_the_command(house: Any, book: Any) -> None:
