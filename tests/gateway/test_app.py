@@ -17,7 +17,7 @@ from gateway.app import Desk, open_desk, run_gateway
 from gateway.config import ConfigError
 from gateway.homeserver.token_file import TokenFile
 from gateway.settings import Settings
-from gateway.store import alerts, registrations
+from gateway.store import alerts, health, registrations
 from gateway.store.registrations import Status
 from tests.gateway.conftest import MailServer, text_of, until
 
@@ -254,3 +254,23 @@ async def test_a_bad_ban_line_is_told_and_an_expired_ban_goes(make, tmp_path):
         assert "ips.txt, line 2" in alert.text
         assert alert.text.startswith("Ban files: `") and alert.text.endswith("`")
     assert (tmp_path / "bans" / "ips.txt").read_text() == "203.0.113.0/24\nnonsense\n"
+
+
+async def test_a_desk_at_work_tells_when_its_mail_server_goes_and_comes(make, post, monkeypatch):
+    monkeypatch.setattr("gateway.vigil.EVERY", 0.05)
+    monkeypatch.setattr("gateway.vigil._MAIL_REST", 0.0)
+    async with at_work(make(alerts={"down_after": "0s"})) as (desk, _):
+
+        async def stands(is_up: bool) -> bool:
+            found = await desk.database.read(lambda c: health.recall(c, "smtp"))
+            return found is not None and found.is_up is is_up
+
+        await until(lambda: stands(True), 20)
+        await post.stop()
+        await desk.mailer.close()
+        await until(lambda: stands(False), 20)
+        await post.start()
+        await until(lambda: stands(True), 20)
+        told = await desk.database.read(lambda c: alerts.pending(c, desk.clock()))
+        (alert,) = [each for each in told if each.cause == "smtp down"]
+        assert alert.ended_at is not None and "can be used again" in alert.text
