@@ -26,6 +26,11 @@ def words(code: str) -> str:
     return code.replace("_", " ")
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 account`, `1,200 accounts`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 async def paint(found: Statistics, server_name: str, folder: Path) -> Attachment | None:
     """A picture of the statistics; None when it cannot be drawn, which the log explains.
 
@@ -53,7 +58,7 @@ def told(found: Statistics) -> str:
     if found.reasons:
         code, number = found.reasons[0]
         parts.append(f", first for: {words(code)} ({number:,})")
-    parts.append(f"; {total.accounts:,} accounts opened.")
+    parts.append(f"; {counted(total.accounts, 'account')} opened.")
     return "".join(parts)
 
 

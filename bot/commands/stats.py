@@ -4,7 +4,7 @@ import click
 
 from bot.answers import Answer, Grid, Line
 from bot.commands.table import Call, Count, also, table
-from bot.picture import paint, words
+from bot.picture import counted, paint, words
 from gateway.store.statistics import Statistics, statistics
 
 _MOST_DAYS = 62  # a longer time is shown by the week
@@ -38,8 +38,8 @@ def _summary(found: Statistics, span: int) -> str:
     total = found.total()
     days = "Today" if span == 1 else f"{span} days"
     return (
-        f"{days}: {total.requests:,} requests, {total.refused:,} refused,"
-        f" {total.accounts:,} accounts opened."
+        f"{days}: {counted(total.requests, 'request')}, {total.refused:,} refused,"
+        f" {counted(total.accounts, 'account')} opened."
     )
 
 

@@ -86,9 +86,9 @@ def _told(given: Given, show: bool) -> Line:
 
 
 def _uses(token: IssuedToken) -> str:
-    return (
-        "any number of uses" if token.uses is None else f"{token.uses} use{'s'[: token.uses - 1]}"
-    )
+    if token.uses is None:
+        return "any number of uses"
+    return "1 use" if token.uses == 1 else f"{token.uses} uses"
 
 
 @token.command()

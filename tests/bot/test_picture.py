@@ -41,7 +41,7 @@ async def test_a_picture_is_a_telephones_width_and_says_what_it_shows(
 def test_the_words_beside_it_name_the_main_figures() -> None:
     assert picture.told(found(3)) == (
         "Bars of requests by day since 2026-10-26: 60 in all, most (30) on 2026-10-28;"
-        " 3 refused, first for: name 0 (100); 1 accounts opened."
+        " 3 refused, first for: name 0 (100); 1 account opened."
     )
     nothing = Statistics(7, (Period(START, 0, 0, 0),), ())
     assert picture.told(nothing) == (
