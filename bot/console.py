@@ -47,26 +47,17 @@ _OPENED = re.compile(rf"(?:{_OPTION})?(?:{_DOUBLE}|{_SINGLE})")
 _LONG_DASH = re.compile(r"^-*[–—][-–—]*(?=\w)")
 _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 
-# Importing a chapter enters its commands into the table; this is their order in `help`, which
-# takes the titles from the beginning of their docstrings.
-CHAPTERS = (
-    bans,
-    ban_list,
-    review,
-    registrations,
-    story,
-    accounts,
-    tokens,
-    desk,
-    stats,
-    alerts,
-    audit,
-    undo,
-    notes,
-    questions,
-    help,
-)
-table.chapters = CHAPTERS
+# Importing a module enters its commands into the table; these are their chapters in `help`.
+table.chapters = {
+    "Bans": (bans, ban_list),
+    "Requests": (review, registrations, story, accounts),
+    "Tokens": (tokens,),
+    "The desk": (desk, stats),
+    "Alerts": (alerts,),
+    "Accountability": (audit, undo, notes),
+    "Questions": (questions,),
+    "Help": (help,),
+}
 
 _NOT_WRITTEN_DOWN = (
     "The database cannot be used now, so nothing was written down.",
@@ -142,18 +133,19 @@ def without_remarks(text: str) -> str:
     first = text.split(maxsplit=1)[:1]
     if not first or not isinstance(table.named(first)[1], Listing):
         return text
-    kept, at, last = [], 0, ""
-    while found := _WORD.search(text, at):
-        kept.append(text[at : found.start()])
-        at, word = found.end(), found[0]
-        # The value of an option may begin with #, as a ticket's number.
-        is_value = _dashed(last).startswith("--") and "=" not in last
-        if word.startswith("#") and not is_value:
-            at = text.find("\n", at) if "\n" in text[at:] else len(text)
-        else:
-            kept.append(word)
-        last = word
-    return "".join(kept)
+    kept, last = [], ""
+    # Line by line: what stands behind a # must not come back by a mark opened in another line.
+    for line in text.split("\n"):
+        end = len(line)
+        for found in _WORD.finditer(line):
+            # The value of an option may begin with #, as a ticket's number.
+            is_value = _dashed(last).startswith("--") and "=" not in last
+            if found[0].startswith("#") and not is_value:
+                end = found.start()
+                break
+            last = found[0]
+        kept.append(line[:end])
+    return "\n".join(kept)
 
 
 def split(text: str) -> list[str]:

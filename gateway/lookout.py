@@ -22,6 +22,7 @@ from gateway.clock import Clock, utc_now
 from gateway.rules.abuse import Burst, Bursts, Sample
 from gateway.rules.addresses import is_for_everybody, masked
 from gateway.rules.bans import Kind
+from gateway.rules.reach import holds_domain, holds_network
 from gateway.rules.screening import Code, Refusal, Screened
 from gateway.settings import Alerts
 from gateway.store import alerts
@@ -152,11 +153,14 @@ class Lookout:
             return
         burst, network = self._bursts, request.network
         words = "Burst of refused requests from the network {}"
-        yield _Cause(burst, f"burst network {network}", words, network, f"ip {network}")
+        # What is banned already needs no offer to ban it.
+        bans = None if holds_network(screened.met, network) else f"ip {network}"
+        yield _Cause(burst, f"burst network {network}", words, network, bans)
         if screened.address is not None:
             domain = screened.address.domain
             words = "Burst of refused requests with addresses at {}"
-            bans = None if is_for_everybody(domain) else f"email @{domain}"
+            closed = is_for_everybody(domain) or holds_domain(screened.met, domain)
+            bans = None if closed else f"email @{domain}"
             yield _Cause(burst, f"burst domain {domain}", words, domain, bans)
         for pattern in (value for kind, value in screened.met if kind is Kind.NAME):
             words = "Burst of refused requests for names like {}"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
+from gateway.rules.bans import format_time, parse_time
 from gateway.store import alerts, audit, mutes
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
@@ -45,7 +46,7 @@ class Muting:
         Raises ValueError with one sentence for what is none of them, and for reviews.
         """
         now = self._clock()
-        until = None if span is None else now + span
+        until = None if span is None else now.replace(microsecond=0) + span
 
         def mute(connection: Connection) -> Mute:
             cause = _cause(connection, words)
@@ -122,17 +123,17 @@ def _of(connection: Connection, cause: str, now: datetime) -> Mute | None:
 
 
 def _told(mute: Mute | None) -> str:
-    """A mute in words that can be read back: `muted until 2026-12-01T12:00:00+00:00`."""
+    """A mute in words that can be read back: `muted until 2026-12-01T12:00Z`."""
     if mute is None:
         return _HEARD
-    return "muted" if mute.until is None else f"muted until {mute.until.isoformat()}"
+    return "muted" if mute.until is None else f"muted until {format_time(mute.until)}"
 
 
 def _read(cause: str, told: str, who: str) -> Mute | None:
     if told == _HEARD:
         return None
     until = told.removeprefix("muted").removeprefix(" until ")
-    return Mute(cause, datetime.fromisoformat(until) if until else None, who)
+    return Mute(cause, parse_time(until) if until else None, who)
 
 
 def _cause(connection: Connection, words: Sequence[str]) -> str:

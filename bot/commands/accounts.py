@@ -94,7 +94,9 @@ def _age(span: timedelta) -> str:
 @click.option("--since", type=AFTER, metavar="TIME", help="made since, such as 7d or 2026-11-01")
 @click.pass_obj
 async def unknown(call: Call, what: str, since: Past | None) -> Answer:
-    """List accounts that were opened past the desk, where the homeserver tells.
+    """List accounts that were opened past the desk.
+
+    Where the homeserver tells them.
 
     Deactivated accounts, guests, the bot's own and those of bridges are left out.
     """

@@ -58,7 +58,10 @@ def _muted(mute: Mute) -> Line:
 @click.option("--for", "span", type=SPAN, metavar="SPAN", help="how long, such as 1d")
 @click.pass_obj
 async def mute(call: Call, cause: tuple[str, ...], span: timedelta | None) -> Answer:
-    """Hear no more of an alert's cause, or of a kind such as burst; it is counted all the same."""
+    """Hear no more of an alert's cause, or of a whole kind.
+
+    A kind is a word such as burst. What is muted is counted all the same.
+    """
     done = await call.desk.muting.mute(call.author, cause, span)
     until = "until you say " if done.until is None else f"until {when(done.until)}, or until "
     return Answer((("Muted ", code(done.cause), f" {until}", code("unmute"), "."),))
@@ -68,5 +71,5 @@ async def mute(call: Call, cause: tuple[str, ...], span: timedelta | None) -> An
 @click.argument("cause", nargs=-1, required=True, metavar="NUMBER|CAUSE")
 @click.pass_obj
 async def unmute(call: Call, cause: tuple[str, ...]) -> Answer:
-    """Hear of it again."""
+    """Hear of a muted cause again."""
     return Answer((("Heard again: ", code(await call.desk.muting.unmute(call.author, cause))),))

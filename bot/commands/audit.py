@@ -19,7 +19,10 @@ _MOST = 20  # entries in one answer
 @click.option("--full", is_flag=True, help="whole addresses; they stay in the room's history")
 @click.pass_obj
 async def log(call: Call, words: tuple[str, ...], before: int | None, full: bool) -> Answer:
-    """Show the last actions, or those that mention TEXT, or one entry in full."""
+    """Show who did what, newest first.
+
+    With TEXT the actions that mention it, with a number that entry in full.
+    """
     text = " ".join(words)
     if text.removeprefix("#").isdecimal():
         return await _in_full(call, ENTRY.convert(text, None, None), full)

@@ -56,7 +56,7 @@ async def bans(call: Call, kind: str | None, text: str | None) -> Answer:
 @click.argument("words", nargs=-1, required=True, metavar="[ip|email|name] VALUE")
 @click.pass_obj
 async def test(call: Call, words: tuple[str, ...]) -> Answer:
-    """Say which rules a value meets, and why: an IP address, an e-mail address or a user name.
+    """Say which rules an address or a name meets, and why.
 
     The bans that hit it, with their authors and reasons; whether it is malformed; for an address
     what was heard from its network, for a name whether it is still free.

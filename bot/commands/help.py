@@ -1,15 +1,10 @@
 """Help: every command in one line, or one command in full."""
 
-import re
-from types import ModuleType
-
 import click
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.table import also, table
 from bot.mistakes import nearest
-
-_SHORT = 60  # characters that tell of a command in the list of all
 
 
 def usage(command: click.Command, path: str) -> str:
@@ -26,7 +21,9 @@ def _context(command: click.Command, path: str) -> click.Context:
 
 
 def _summary(command: click.Command, path: str) -> Line:
-    return (code(path), f" {command.get_short_help_str(_SHORT)}")
+    """A command in one line: the first sentence of what it says of itself."""
+    text = " ".join((command.help or "").partition("\n\n")[0].split())
+    return (code(path), f" {text.partition('. ')[0].removesuffix('.')}.")
 
 
 def _in_full(command: click.Command, path: str) -> Answer:
@@ -68,17 +65,12 @@ async def help(command: tuple[str, ...]) -> Answer:
     return _in_full(found, " ".join(path))
 
 
-def title(chapter: ModuleType) -> str:
-    """What stands before the first colon or full stop in the chapter's docstring."""
-    return re.split("[:.]", chapter.__doc__ or chapter.__name__)[0]
-
-
 def overview() -> list[Line]:
     """All commands in one line each, chapter by chapter."""
     lines: list[Line] = []
-    for chapter in table.chapters:
-        lines.append(f"{title(chapter)}:")
-        for command in table.of(chapter):
+    for title, modules in table.chapters.items():
+        lines.append(f"{title}:")
+        for command in (each for module in modules for each in table.of(module)):
             name = command.name or ""
             lines.append(_summary(command, name))
             if isinstance(command, click.Group):

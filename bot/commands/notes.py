@@ -22,10 +22,10 @@ def told_notes(notes: Iterable[Note]) -> list[Line]:
 @click.argument("subject", nargs=-1, required=True, metavar="ID|VALUE TEXT")
 @click.pass_obj
 async def note(call: Call, subject: tuple[str, ...]) -> Answer:
-    """Write a note on a registration, by its number, or on a ban, by its value.
+    """Write a note on a registration or on a ban.
 
-    Before a name pattern stands its kind: note name ^free TEXT. Notes are seen in the room alone,
-    and never deleted.
+    A registration is given by its number, a ban by its value; before a name pattern stands its
+    kind: note name ^free TEXT. Notes are seen in the room alone, and never deleted.
     """
     kind = Kind(subject[0].lower()) if subject[0].lower() in set(Kind) else None
     about, *words = subject if kind is None else subject[1:] or ("",)

@@ -46,7 +46,7 @@ async def review(call: Call) -> Answer:
 @click.argument("ids", type=NUMBER, metavar="ID...", nargs=-1, required=True)
 @click.pass_obj
 async def approve(call: Call, ids: tuple[int, ...]) -> Answer:
-    """Grant requests that wait for a decision: their tokens are mailed."""
+    """Grant requests under review: their tokens are mailed."""
     decided = await call.desk.reviews.approve_all(call.author, ids)
     return _answer(decided, "Approved: ", "; the mail with the token is on its way")
 
@@ -56,9 +56,9 @@ async def approve(call: Call, ids: tuple[int, ...]) -> Answer:
 @click.argument("words", metavar="ID... [REASON]", nargs=-1, required=True)
 @click.pass_context
 async def reject(context: click.Context, words: tuple[str, ...]) -> Answer:
-    """Turn requests down that have no account yet; the applicant never reads the reason.
+    """Turn requests down that have no account yet.
 
-    A reason that begins with a number stands in quotation marks.
+    The applicant never reads the reason. One that begins with a number stands in quotation marks.
     """
     call: Call = context.obj
     ids, reason = _ids_and_reason(context, words)

@@ -15,7 +15,7 @@ _MOST_DAYS = 62  # a longer time is shown by the week
 @click.option("--days", type=Count(371), default=30, metavar="N", help="how far back: 30")
 @click.pass_obj
 async def stats(call: Call, days: int) -> Answer:
-    """Show requests, refusals by reason and accounts, in a picture and a table.
+    """Show requests, refusals and accounts, as a picture and a table.
 
     Today in UTC is the last day. More than 62 days are shown by the week. A request that was
     refused for several reasons counts under the first of them.

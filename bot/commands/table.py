@@ -121,13 +121,13 @@ class Group(click.Group):
 
 
 class Table(Group):
-    """All commands. `chapters` are the modules that they stand in, in the order of `help`."""
+    """All commands. `chapters` are titles with modules of commands, in the order of `help`."""
 
     group_class = Group
 
     def __init__(self, name: str, **attrs: Any) -> None:
         super().__init__(name, **attrs)
-        self.chapters: tuple[ModuleType, ...] = ()
+        self.chapters: dict[str, tuple[ModuleType, ...]] = {}
         self.aliases: dict[str, str] = {}  # other names, each with the true one
 
     def true_name(self, word: str) -> str | None:
@@ -155,12 +155,12 @@ class Table(Group):
         """The aliases of one command."""
         return [alias for alias, true in self.aliases.items() if true == name]
 
-    def of(self, chapter: ModuleType) -> list[click.Command]:
-        """The commands of one chapter."""
+    def of(self, module: ModuleType) -> list[click.Command]:
+        """The commands that stand in one module."""
         return [
             each
             for each in self.commands.values()
-            if getattr(each.callback, "__module__", None) == chapter.__name__
+            if getattr(each.callback, "__module__", None) == module.__name__
         ]
 
 

@@ -166,7 +166,7 @@ def _find(which: tuple[str, ...]) -> Find:
 @token.command()
 @click.pass_obj
 async def rotate(call: Call) -> Answer:
-    """End every token that may still open an account, and mail fresh ones in their place."""
+    """After a leak: end all unused tokens, and mail fresh ones."""
     try:
         done = await call.desk.rotation.rotate(call.author)
     except HomeserverError as error:

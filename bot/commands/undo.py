@@ -24,6 +24,9 @@ def _told(entry: Entry) -> Line:
 @click.argument("number", type=ENTRY, required=False, metavar="[NUMBER]")
 @click.pass_obj
 async def undo(call: Call, number: int | None) -> Answer:
-    """Take back an action, by its number in `log`; without a number your own last one."""
+    """Take back an action: your own last one, or one by number.
+
+    The number is that in `log`.
+    """
     undone = await call.desk.undoing.undo(call.author, number)
     return Answer((*map(_told, undone.done), *undone.faults), ok=not undone.faults)

@@ -1,5 +1,6 @@
 """The reach of a ban: whether it hits what few moderators mean to hit."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from ipaddress import ip_network
 
@@ -52,6 +53,23 @@ def is_exact(ban: Ban) -> bool:
     if ban.kind is Kind.IP:
         return "/" not in ban.value
     return ban.kind is Kind.EMAIL and not is_glob(ban.value) and not ban.value.startswith("@")
+
+
+def holds_network(met: Iterable[tuple[Kind, str]], network: str) -> bool:
+    """Whether one of some bans is on all of a network."""
+    wanted = ip_network(network)
+    return any(_holds(ip_network(value), wanted) for kind, value in met if kind is Kind.IP)
+
+
+def _holds(wide: IPNetwork, narrow: IPNetwork) -> bool:
+    return overlap(wide, narrow) and wide.prefixlen <= narrow.prefixlen
+
+
+def holds_domain(met: Iterable[tuple[Kind, str]], domain: str) -> bool:
+    """Whether one of some bans is on all of a mail domain."""
+    values = {value for kind, value in met if kind is Kind.EMAIL}
+    labels = domain.split(".")
+    return any("@" + ".".join(labels[at:]) in values for at in range(len(labels)))
 
 
 def whole_domains(book: BanBook, domains: tuple[str, ...], now: datetime) -> list[str]:

@@ -110,6 +110,24 @@ async def test_a_burst_carries_the_commands_that_fit(house):
     assert [key for key, _ in provider.actions] == ["⏸️", "🔇"]
 
 
+async def test_what_is_banned_already_is_not_offered_to_be_banned(house):
+    await house.ban("ip", "203.0.0.0/16")
+    await house.ban("email", "@example.net")
+    for n in range(10):
+        await house.codes(f"n{n}x", f"n{n}@mail.example.net", f"203.0.113.{n}")
+    for cause in ("burst network 203.0.113.0/24", "burst domain mail.example.net"):
+        assert [key for key, _ in (await alert(house, cause)).actions] == ["⏸️", "🔇"]
+
+
+async def test_a_narrower_ban_leaves_the_offer(house):
+    await house.ban("ip", "203.0.113.7")
+    await house.ban("email", "ann@example.net")
+    for _ in range(10):
+        await house.codes("ann", "ann@example.net", "203.0.113.7")
+    for cause in ("burst network 203.0.113.0/24", "burst domain example.net"):
+        assert "🚫" in dict((await alert(house, cause)).actions)
+
+
 @pytest.mark.parametrize("pattern", ["^x --yes", '"; pause', "a b"])
 async def test_no_value_becomes_a_part_of_an_offered_command(open_house, pattern):
     house = await open_house(alerts={"burst": "2 per 10m", "ban_hits": "2 per 1d"})

@@ -103,6 +103,11 @@ async def test_a_reason_may_begin_with_a_number_sign(desk, typed):
     assert [ban.reason for ban in await desk.bans.search()] == ["#12", "see #13"]
 
 
+async def test_a_mark_in_one_line_brings_nothing_back_from_behind_a_number_sign(desk, typed):
+    assert not (await typed('ban " @a.example\n # # " @b.example')).ok
+    assert len(desk.bans.book) == 0
+
+
 _VALUES = st.sampled_from(["203.0.113.7", "@a.example", "ann@example.net", "2001:db8::/48"])
 
 

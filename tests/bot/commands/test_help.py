@@ -3,9 +3,7 @@
 import click
 import pytest
 
-from bot.commands.help import title
 from bot.commands.table import table
-from bot.console import CHAPTERS
 
 
 def paths(group=table, prefix=""):
@@ -19,7 +17,7 @@ async def test_help_names_every_command(typed):
     text = (await typed("help")).plain()
     for path, command in paths():
         assert f"\n{path}" in text
-        assert command.get_short_help_str(60) in text
+        assert command.get_short_help_str(1000) in text
     assert (await typed("")).plain() == text
 
 
@@ -58,11 +56,10 @@ async def test_a_command_tells_its_other_names(typed):
     assert (await typed("?")).plain() == (await typed("help")).plain()
 
 
-def test_every_command_has_one_chapter_and_every_chapter_a_title():
-    assert table.chapters == CHAPTERS
-    told = [command for chapter in CHAPTERS for command in table.of(chapter)]
-    assert len(told) == len(table.commands)
-    assert all(0 < len(title(chapter)) < 30 for chapter in CHAPTERS)
+def test_every_command_stands_in_one_chapter():
+    modules = [module for chapter in table.chapters.values() for module in chapter]
+    told = [command.name for module in modules for command in table.of(module)]
+    assert sorted(map(str, told)) == sorted(table.commands)
 
 
 def test_no_other_name_hides_a_command():
