@@ -11,12 +11,8 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.accounts import AccountWatcher
-from gateway.ban_watch import BanWatch
 from gateway.clock import Clock, utc_now
-from gateway.comparison import Comparison
 from gateway.config import ConfigError
-from gateway.courier import Courier
 from gateway.edges import (
     make_composer,
     make_directory,
@@ -24,19 +20,10 @@ from gateway.edges import (
     make_token_source,
     make_whereabouts,
 )
-from gateway.foresight import Foresight
 from gateway.homeserver.names import Names
 from gateway.homeserver.pulse import Pulse
-from gateway.hours import Hours
-from gateway.lookout import Lookout
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
-from gateway.moderation import Moderation
-from gateway.muting import Muting
-from gateway.notebook import Notebook
-from gateway.registration import Registrar, Verdict
-from gateway.review import Reviews
-from gateway.rotation import Rotation
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application
 from gateway.rules.tokens import Schedule
@@ -45,10 +32,23 @@ from gateway.store import leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.presence import present
+from gateway.stories.accounts import AccountWatcher
+from gateway.stories.ban_watch import BanWatch
+from gateway.stories.comparison import Comparison
+from gateway.stories.courier import Courier
+from gateway.stories.foresight import Foresight
+from gateway.stories.hours import Hours
+from gateway.stories.lookout import Lookout
+from gateway.stories.moderation import Moderation
+from gateway.stories.muting import Muting
+from gateway.stories.notebook import Notebook
+from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.review import Reviews
+from gateway.stories.rotation import Rotation
+from gateway.stories.undoing import Undoing
+from gateway.stories.unsaved import Unsaved
+from gateway.stories.vigil import Vigil, servers
 from gateway.supervision import supervise
-from gateway.undoing import Undoing
-from gateway.unsaved import Unsaved
-from gateway.vigil import Vigil, servers
 from gateway.web.server import WebServer
 
 _log = structlog.get_logger(__name__)

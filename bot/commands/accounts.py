@@ -12,7 +12,6 @@ from bot.commands.past import AFTER, Past, moment
 from bot.commands.registrations import sheet
 from bot.commands.table import Call, also, table, when
 from bot.sheets import write_rows
-from gateway.comparison import Found, Unknown
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.rules.addresses import masked
 from gateway.rules.durations import format_duration
@@ -20,6 +19,7 @@ from gateway.store import search, tokens
 from gateway.store.registrations import Registration, Status
 from gateway.store.search import Wanted
 from gateway.store.tokens import IssuedToken
+from gateway.stories.comparison import Found, Unknown
 
 _SHOWN = 20  # rows in the answer itself
 _MOST = 10_000  # in its file

@@ -8,10 +8,10 @@ import click
 from bot.answers import Answer, Line, Part, code
 from bot.commands.ban_values import MOMENT, neighbours, read_values, rolled_up
 from bot.commands.table import SPAN, Call, Listing, table, when
-from gateway.foresight import Prospect
 from gateway.rules.bans import Ban, Kind
 from gateway.rules.durations import format_duration
 from gateway.store.precedents import Precedent
+from gateway.stories.foresight import Prospect
 
 _MOST_TOLD = 30  # bans in one answer
 _MOST_REJECTED = 500  # requests that one answer offers to reject

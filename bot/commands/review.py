@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.table import NUMBER, Call, also, table, when
-from gateway.review import Decided
 from gateway.rules.addresses import masked
 from gateway.store import audit, lookback, registrations
 from gateway.store.lookback import Earlier
 from gateway.store.registrations import Registration
-from gateway.waiting import told, why
+from gateway.stories.review import Decided
+from gateway.stories.waiting import told, why
 
 _MOST = 20  # requests in one answer
 DECISIONS = {"approve": "Approved", "reject": "Rejected", "reopen": "The decision was taken back"}

@@ -21,7 +21,7 @@ from gateway.store.notes import Note
 from gateway.store.outbox import Attempt
 from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
-from gateway.waiting import told
+from gateway.stories.waiting import told
 
 
 @dataclass(frozen=True, slots=True)

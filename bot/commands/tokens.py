@@ -7,11 +7,11 @@ import click
 
 from bot.answers import Answer, Line, Part, code
 from bot.commands.table import NUMBER, SPAN, Call, Count, also, table, when
-from gateway.given_tokens import Find, Given
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.store import tallies
 from gateway.store import tokens as store
 from gateway.store.tokens import IssuedToken
+from gateway.stories.given_tokens import Find, Given
 
 
 @also("tokens")

@@ -13,11 +13,11 @@ from typing import Protocol
 from aiohttp import web
 from multidict import CIMultiDict
 
-from gateway.registration import NotRecorded, Verdict
 from gateway.rules.networks import IPAddress
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application
 from gateway.settings import Settings
+from gateway.stories.registration import NotRecorded, Verdict
 from gateway.web import form, headers, wording
 from gateway.web.client_address import client_address
 from gateway.web.front import FrontPage

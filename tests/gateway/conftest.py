@@ -19,17 +19,10 @@ import yaml
 from aiosmtpd.smtp import SMTP
 
 from bot.demo.applicant import Applicant
-from gateway.accounts import AccountWatcher
 from gateway.config import parse
-from gateway.courier import Courier
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Token, TokenSource
-from gateway.hours import Hours
-from gateway.lookout import Lookout
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
-from gateway.registration import Registrar, Verdict
-from gateway.review import Reviews
-from gateway.rotation import Rotation
 from gateway.rules.bans import Kind, parse_line
 from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
@@ -38,8 +31,15 @@ from gateway.store import alerts, audit, outbox, registrations
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
-from gateway.unsaved import Unsaved
-from gateway.vigil import Vigil, servers
+from gateway.stories.accounts import AccountWatcher
+from gateway.stories.courier import Courier
+from gateway.stories.hours import Hours
+from gateway.stories.lookout import Lookout
+from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.review import Reviews
+from gateway.stories.rotation import Rotation
+from gateway.stories.unsaved import Unsaved
+from gateway.stories.vigil import Vigil, servers
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -286,7 +286,7 @@ OpenHouse = Callable[..., Awaitable[House]]
 @pytest.fixture(autouse=True)
 def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds until somebody else has rotated."""
-    monkeypatch.setattr("gateway.shared_token._TRY_PAUSE", 0.002)
+    monkeypatch.setattr("gateway.stories.shared_token._TRY_PAUSE", 0.002)
 
 
 @pytest.fixture

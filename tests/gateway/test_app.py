@@ -257,8 +257,8 @@ async def test_a_bad_ban_line_is_told_and_an_expired_ban_goes(make, tmp_path):
 
 
 async def test_a_desk_at_work_tells_when_its_mail_server_goes_and_comes(make, post, monkeypatch):
-    monkeypatch.setattr("gateway.vigil.EVERY", 0.05)
-    monkeypatch.setattr("gateway.vigil._MAIL_REST", 0.0)
+    monkeypatch.setattr("gateway.stories.vigil.EVERY", 0.05)
+    monkeypatch.setattr("gateway.stories.vigil._MAIL_REST", 0.0)
     async with at_work(make(alerts={"down_after": "0s"})) as (desk, _):
 
         async def stands(is_up: bool) -> bool:

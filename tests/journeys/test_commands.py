@@ -29,7 +29,7 @@ BEFORE_IT_IS_REMEMBERED = STAND_STILL.format(
     module="bot.ledger", owner="DeskLedger", method="answered"
 )
 BEFORE_THE_AUDIT = STAND_STILL.format(
-    module="gateway.moderation", owner="Moderation", method="_settle"
+    module="gateway.stories.moderation", owner="Moderation", method="_settle"
 )
 BEFORE_IT_IS_DONE = STAND_STILL.format(module="bot.console", owner="Console", method="type")
 

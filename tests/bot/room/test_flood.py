@@ -72,7 +72,7 @@ async def test_ten_thousand_refusals_are_ten_messages_and_no_more_follow(
     # The bound is not that of the relay's pace.
     monkeypatch.setattr("bot.room.alerts.MOST_A_MINUTE", 10**6)
     monkeypatch.setattr("bot.room.alerts.EVERY", 0.01)
-    monkeypatch.setattr("gateway.lookout.EVERY", 0.05)
+    monkeypatch.setattr("gateway.stories.lookout.EVERY", 0.05)
     wall: Any = Wall()
     relay = AlertRelay(DeskAlerts(desk), edit_pause=0.0)
     ready = asyncio.Event()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from gateway.registration import Verdict
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Application, Refusal
 from gateway.settings import Settings
+from gateway.stories.registration import Verdict
 from gateway.web.server import build
 
 NOW = datetime(2026, 11, 24, 19, 44, 30, tzinfo=UTC)

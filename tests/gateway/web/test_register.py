@@ -12,9 +12,9 @@ from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 from markupsafe import escape
 
-from gateway.registration import NotRecorded
 from gateway.rules.opening import Opening
 from gateway.rules.screening import FIELDS, Code, Refusal
+from gateway.stories.registration import NotRecorded
 from gateway.web.wording import STATUS
 
 JSON = {"Accept": "application/json"}

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from bot.demo.ports import free_port
-from gateway.registration import Verdict
 from gateway.settings import Settings
+from gateway.stories.registration import Verdict
 from gateway.web.server import WebServer
 
 

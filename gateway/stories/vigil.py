@@ -20,7 +20,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.failures import end_failing
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.mail.delivery import DeliveryError
 from gateway.rules.durations import format_duration
@@ -30,7 +29,8 @@ from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint
 from gateway.store.health import Health
 from gateway.store.offers import Offer
-from gateway.unsaved import Outage, Unsaved
+from gateway.stories.failures import end_failing
+from gateway.stories.unsaved import Outage, Unsaved
 
 _log = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.moderation import Moderation
 from gateway.store import alerts, states
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
+from gateway.stories.moderation import Moderation
 
 _log = structlog.get_logger(__name__)
 

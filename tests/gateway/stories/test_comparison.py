@@ -2,10 +2,10 @@
 
 import pytest
 
-from gateway.comparison import Comparison
 from gateway.homeserver.homeserver import Account, HomeserverError
 from gateway.store import registrations
 from gateway.store.registrations import Status
+from gateway.stories.comparison import Comparison
 from tests.gateway.conftest import NOW
 
 
@@ -57,8 +57,8 @@ async def test_the_bot_and_the_bridges_are_left_out(open_house):
 
 
 async def test_there_is_an_end_to_looking_and_to_asking(house, monkeypatch):
-    monkeypatch.setattr("gateway.comparison._MOST", 600)
-    monkeypatch.setattr("gateway.comparison._ASKED", 10)
+    monkeypatch.setattr("gateway.stories.comparison._MOST", 600)
+    monkeypatch.setattr("gateway.stories.comparison._ASKED", 10)
     directory = ToldDirectory(*(f"u{number}" for number in range(700)))
     comparison = Comparison(house.settings, house.database, directory)
     found = await comparison.unknown_accounts(None)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.registration import Verdict
 from gateway.store import alerts, registrations, tokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
+from gateway.stories.registration import Verdict
 from tests.gateway.conftest import text_of
 
 MOD = Author("@mod:example.org", "$event")

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.hours import Hours, _read, _told
 from gateway.rules.opening import Opening
 from gateway.rules.tokens import Schedule
 from gateway.store.audit import Author
+from gateway.stories.hours import Hours, _read, _told
 
 MOD = Author("@mod:example.org", "$event")
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=UTC)

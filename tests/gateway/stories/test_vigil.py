@@ -6,15 +6,15 @@ from collections import namedtuple
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.registration import NotRecorded
 from gateway.store import alerts, health, leases
+from gateway.stories.registration import NotRecorded
 
 AT_ONCE = {"down_after": "0s"}
 
 
 @pytest.fixture(autouse=True)
 def _restless(monkeypatch):
-    monkeypatch.setattr("gateway.vigil._MAIL_REST", 0.0)
+    monkeypatch.setattr("gateway.stories.vigil._MAIL_REST", 0.0)
 
 
 async def told(house, kind):

@@ -12,7 +12,7 @@ from gateway.store import audit, lookback, outbox, registrations, tokens
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
-from gateway.waiting import announce, settle
+from gateway.stories.waiting import announce, settle
 
 _ACTIONS = ("approve", "reject", "reopen")
 _SAID = {"approve": "approved", "reject": "rejected"}

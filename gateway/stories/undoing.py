@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
-from gateway.hours import Hours
-from gateway.moderation import Moderation, lines_of
-from gateway.muting import Muting
-from gateway.review import Reviews
 from gateway.rules.bans import format_line
 from gateway.store import audit
 from gateway.store.audit import Author, Entry
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
+from gateway.stories.hours import Hours
+from gateway.stories.moderation import Moderation, lines_of
+from gateway.stories.muting import Muting
+from gateway.stories.review import Reviews
 
 _BANS = ("ban", "unban")
 _HOURS = ("pause", "resume")

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.registration import NotRecorded, Verdict
 from gateway.rules.bans import Ban, Kind
 from gateway.store import outbox
 from gateway.store.audit import Author
+from gateway.stories.registration import NotRecorded, Verdict
 from tests.gateway.conftest import text_of
 
 MOD = Author("@mod:example.org", "$event")
@@ -310,7 +310,7 @@ async def test_a_question_that_cannot_be_written_promises_nothing(open_house, mo
     def full(*_: Any) -> None:
         raise OperationalError("INSERT", {}, sqlite3.OperationalError("disk is full"))
 
-    monkeypatch.setattr("gateway.registration.announce", full)
+    monkeypatch.setattr("gateway.stories.registration.announce", full)
     with pytest.raises(NotRecorded):
         await house.hear()
     monkeypatch.undo()

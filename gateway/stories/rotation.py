@@ -14,15 +14,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.given_tokens import GivenTokens
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
-from gateway.shared_token import SharedToken
 from gateway.store import alerts, audit, outbox, registrations, states, tokens
 from gateway.store.audit import PORTER, Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
+from gateway.stories.given_tokens import GivenTokens
+from gateway.stories.shared_token import SharedToken
 
 _log = structlog.get_logger(__name__)
 

@@ -14,13 +14,11 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway import failures
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability
 from gateway.homeserver.names import Names
 from gateway.mail.compose import Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
-from gateway.rotation import Rotation
 from gateway.rules.addresses import parse_address
 from gateway.rules.networks import plain_address
 from gateway.rules.screening import Refusal, banned
@@ -32,7 +30,9 @@ from gateway.store.database import Database, complaint
 from gateway.store.outbox import Mail
 from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
 from gateway.store.tokens import IssuedToken
-from gateway.waiting import settle
+from gateway.stories import failures
+from gateway.stories.rotation import Rotation
+from gateway.stories.waiting import settle
 
 T = TypeVar("T")
 

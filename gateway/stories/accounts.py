@@ -16,7 +16,7 @@ from gateway.store import audit, leases, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.database import Database, complaint
 from gateway.store.registrations import Registration, Status
-from gateway.waiting import settle
+from gateway.stories.waiting import settle
 
 _log = structlog.get_logger(__name__)
 

@@ -114,7 +114,7 @@ async def test_one_process_at_a_time_watches(house, open_house):
 
 
 async def test_it_runs_until_it_is_cancelled(house, monkeypatch):
-    monkeypatch.setattr("gateway.accounts.EVERY", 0.01)
+    monkeypatch.setattr("gateway.stories.accounts.EVERY", 0.01)
     await mailed(house, "ann")
     house.names.answers["ann"] = NameAvailability.TAKEN
     running = asyncio.create_task(house.accounts.run())

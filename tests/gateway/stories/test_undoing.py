@@ -2,12 +2,12 @@
 
 import pytest
 
-from gateway.moderation import Moderation
-from gateway.muting import Muting
 from gateway.rules.bans import Kind
 from gateway.store import audit
 from gateway.store.audit import Author
-from gateway.undoing import Undoing
+from gateway.stories.moderation import Moderation
+from gateway.stories.muting import Muting
+from gateway.stories.undoing import Undoing
 
 MOD, UNDO = Author("@mod:example.org", "$ban"), Author("@mod:example.org", "$undo")
 

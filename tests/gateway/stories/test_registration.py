@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.registration import NotRecorded
 from gateway.rules.bans import Kind
 from gateway.rules.screening import Code
 from gateway.store import hits, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
+from gateway.stories.registration import NotRecorded
 
 MOD = Author("@mod:example.org", "$event")
 

@@ -57,7 +57,7 @@ async def test_one_mail_arrives_with_the_applicants_token(house, post):
 
 
 async def test_the_bell_wakes_an_idle_courier(house, post, monkeypatch):
-    monkeypatch.setattr("gateway.courier._GLANCE", 60)
+    monkeypatch.setattr("gateway.stories.courier._GLANCE", 60)
     running = asyncio.create_task(house.courier.run())
     for count in range(1, 4):
         await asyncio.sleep(0.05)
@@ -376,7 +376,7 @@ async def test_at_the_end_mails_under_way_are_finished(house, open_house, post):
 async def test_at_the_end_a_mail_that_does_not_finish_is_given_back(
     house, open_house, post, monkeypatch
 ):
-    monkeypatch.setattr("gateway.courier._FAREWELL", 0.05)
+    monkeypatch.setattr("gateway.stories.courier._FAREWELL", 0.05)
     post.pause = 3
     await house.apply()
     running = asyncio.create_task(house.courier.run())
@@ -393,7 +393,7 @@ async def test_at_the_end_a_mail_that_does_not_finish_is_given_back(
 
 
 async def test_a_sent_mail_is_written_down_however_often_it_takes(house, post, monkeypatch):
-    monkeypatch.setattr("gateway.courier._PATIENCE", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("gateway.stories.courier._PATIENCE", (0.01, 0.01, 0.01))
     await house.apply()
     (mail,) = await house.courier.claim(1)
     real, failures = house.database.write, 0
@@ -415,7 +415,7 @@ async def test_a_sent_mail_is_written_down_however_often_it_takes(house, post, m
 
 async def test_a_locked_database_ends_no_courier(open_house, post, monkeypatch):
     monkeypatch.setattr("gateway.store.database._BUSY", 0.1)
-    monkeypatch.setattr("gateway.courier._GLANCE", 0.02)
+    monkeypatch.setattr("gateway.stories.courier._GLANCE", 0.02)
     house = await open_house()
     await house.apply()
     other = sqlite3.connect(house.database.path, isolation_level=None)

@@ -11,8 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.homeserver.names import Names
-from gateway.hours import Hours
-from gateway.lookout import Lookout
 from gateway.rules.doubts import Doubt, doubts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
@@ -23,8 +21,10 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.lookback import Seen
 from gateway.store.registrations import LIVE, Registration, Request, Status
-from gateway.unsaved import Unsaved
-from gateway.waiting import announce
+from gateway.stories.hours import Hours
+from gateway.stories.lookout import Lookout
+from gateway.stories.unsaved import Unsaved
+from gateway.stories.waiting import announce
 
 _log = structlog.get_logger(__name__)
 

@@ -5,11 +5,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from gateway.foresight import LOOKED_BACK, Concern, Foresight
 from gateway.rules.bans import Kind, parse_line
 from gateway.store import audit, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Request, Status
+from gateway.stories.foresight import LOOKED_BACK, Concern, Foresight
 from tests.gateway.conftest import NOW
 
 MOD = Author("@mod:example.org", "$event")

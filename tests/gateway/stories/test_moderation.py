@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from gateway.moderation import Moderation
 from gateway.rules.bans import Kind, format_line
 from gateway.store import audit, intents
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
+from gateway.stories.moderation import Moderation
 from tests.gateway.conftest import NOW
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MOD = Author("@mod:example.org", "$event")
 VALUES = [(Kind.IP, "203.0.113.0/24"), (Kind.EMAIL, "@spam.example"), (Kind.IP, "198.51.100.1")]
 
@@ -151,7 +151,7 @@ async def test_a_file_that_cannot_be_written_is_not_tried_again_by_itself(restar
 _BAN = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from gateway.moderation import Moderation
+from gateway.stories.moderation import Moderation
 from gateway.rules.bans import Kind
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
