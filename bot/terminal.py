@@ -29,6 +29,20 @@ class Terminal(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.commands, *(name for name in table.commands if name != "help")]
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The operator's commands, then the moderators' in the chapters of their own help."""
+        chapters = {"Operator": [*self.commands]}
+        for title, modules in table.chapters.items():
+            chapters[title] = [each.name or "" for module in modules for each in table.of(module)]
+        for title, names in chapters.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self._summary(ctx, name)) for name in names])
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        assert command is not None
+        return command.get_short_help_str(100)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
         name = table.true_name(cmd_name)
@@ -57,7 +71,7 @@ def _moderators(name: str) -> click.Command:
         name,
         callback=call,
         params=[click.Argument(["words"], nargs=-1, type=click.UNPROCESSED)],
-        short_help=table.commands[name].get_short_help_str(60),
+        short_help=table.commands[name].get_short_help_str(100),
         context_settings={"ignore_unknown_options": True},
         add_help_option=False,
     )
@@ -74,7 +88,7 @@ async def _carry_out(settings: Settings, words: list[str]) -> int:
                 stream.write(attachment.data)
         except OSError as error:
             raise click.ClickException(f"{path}: not written ({error.strerror}).") from None
-        click.echo(f"{path}: {attachment.text}.")
+        click.echo(f"{path}: {attachment.text.removesuffix('.')}.")
     return 0 if answer.ok else 1
 
 
@@ -92,7 +106,7 @@ async def _carry_out(settings: Settings, words: list[str]) -> int:
 def main(context: click.Context, config: Path) -> None:
     """The registration desk of a Matrix homeserver.
 
-    The moderators' commands work here as they do in the room: porter ban email @spam.example
+    The moderators' commands work here as they do in the room: porter ban @spam.example
     """
     context.obj = config
     # To standard error, and only what went wrong: the answers go to standard output.

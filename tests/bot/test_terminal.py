@@ -70,6 +70,9 @@ def test_help_lists_the_operators_and_the_moderators_commands(folder: Path) -> N
     assert said.returncode == 0
     for command in ("run", "check", "import", "export", "backup", "ban", "registrations"):
         assert f"\n  {command} " in said.stdout
+    titles = ("Operator", "Bans", "Requests", "Tokens", "The desk", "Alerts", "Accountability")
+    found = [said.stdout.index(f"\n{title}:\n") for title in titles]
+    assert found == sorted(found)
 
 
 def test_the_version_is_the_packages() -> None:
@@ -111,8 +114,8 @@ def test_a_missing_configuration_is_one_sentence(tmp_path: Path, words: tuple[st
 def test_a_ban_typed_here_is_in_force(folder: Path) -> None:
     made = run(folder, "ban", "email", "@x.example", "--reason", "a test")
     assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.startswith("Banned email @x.example by terminal:")
-    listed = run(folder, "bans")
+    assert made.stdout.startswith("Banned email @x.example: a test")
+    listed = run(folder, "bans", "terminal:")
     assert listed.returncode == 0
     assert "email @x.example" in listed.stdout
     assert "a test" in listed.stdout
