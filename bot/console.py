@@ -60,8 +60,8 @@ table.chapters = {
 }
 
 _NOT_WRITTEN_DOWN = (
-    "The database cannot be used now, so nothing was written down.",
-    "A ban may be in force all the same: look before you repeat it.",
+    "Not done, or not in full: the database cannot be used now.",
+    ("Once ", code("status"), " answers again, look how things stand before you repeat it."),
 )
 
 

@@ -52,8 +52,8 @@ def find(error: Exception, words: Sequence[str]) -> tuple[Line, Span | None]:
         return _missing(error), (len(words), len(words) + 1)
     if isinstance(error, Surplus):
         first = error.words[0]
-        count = "One argument" if len(error.words) == 1 else f"{len(error.words)} arguments"
-        line = (f"{count} too many, from ", code(first), " on.")
+        count = "One word" if len(error.words) == 1 else f"{len(error.words)} words"
+        line = (f"{count} too many: ", code(" ".join(error.words)))
         return line, _last(words, lambda word: word == first)
     if isinstance(error, click.BadOptionUsage):
         name = error.option_name
@@ -83,8 +83,7 @@ def _missing(error: click.MissingParameter) -> Line:
         return error.format_message()
     name = parameter.make_metavar(error.ctx)
     choices = parameter.type.get_missing_message(param=parameter, ctx=error.ctx)
-    tail = f". {' '.join(choices.split())}." if choices else "."
-    return (f"Missing {parameter.param_type_name} ", code(name), tail)
+    return ("Missing: ", code(name), *([f". {' '.join(choices.split())}."] if choices else []))
 
 
 def _quoted(sentence: str, words: Sequence[str]) -> tuple[Line, Span | None]:

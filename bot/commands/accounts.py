@@ -96,9 +96,8 @@ def _age(span: timedelta) -> str:
 async def unknown(call: Call, what: str, since: Past | None) -> Answer:
     """List accounts that were opened past the desk.
 
-    Where the homeserver tells them.
-
-    Deactivated accounts, guests, the bot's own and those of bridges are left out.
+    Only Synapse tells its accounts. Deactivated ones, guests, the bot's own and those of bridges
+    are left out.
     """
     now = call.desk.clock()
     try:

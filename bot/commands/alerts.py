@@ -27,12 +27,14 @@ async def alerts(call: Call) -> Answer:
     lasting, muted = await call.desk.database.read(read)
     reviews = sum(each.kind == "review" for each in lasting)
     found = [each for each in lasting if each.kind != "review"]
-    lines: list[Line] = [f"{len(found)} {'alert' if len(found) == 1 else 'alerts'}"]
+    count = "1 alert" if len(found) == 1 else f"{len(found)} alerts"
+    lines: list[Line] = [count if found else "No alert lasts."]
     lines += [_row(each, muted) for each in found[-_MOST:]]
     if len(found) > _MOST:
         lines.append(f"… and {len(found) - _MOST} older ones.")
     if reviews:
-        lines.append((f"{reviews} asked for a decision: ", code("review")))
+        waiting = "1 request waits" if reviews == 1 else f"{reviews} requests wait"
+        lines.append((f"{waiting} for a decision: ", code("review")))
     lines += [_muted(each) for each in muted]
     return Answer(tuple(lines))
 

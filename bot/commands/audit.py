@@ -33,7 +33,8 @@ async def log(call: Call, words: tuple[str, ...], before: int | None, full: bool
         nothing = "Nothing was done yet." if not text and before is None else "No such action."
         return Answer((nothing,))
     shown = entries[:_MOST]
-    lines: list[Line] = [f"The last {len(shown)} actions, newest first (number, UTC, who, what)"]
+    count = "One action" if len(shown) == 1 else f"{len(shown)} actions, newest first"
+    lines: list[Line] = [f"{count} (number, UTC, who, what)"]
     lines += [_row(entry, full) for entry in shown]
     if len(entries) > _MOST:
         older = " ".join(["log", *words, "--before", str(shown[-1].id)])

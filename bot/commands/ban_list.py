@@ -43,7 +43,7 @@ async def bans(call: Call, kind: str | None, text: str | None) -> Answer:
         Kind(kind.lower()) if kind is not None else None, text or ""
     )
     if not found:
-        return Answer(("No ban.",))
+        return Answer(("No such ban." if text or kind else "Nothing is banned.",))
     newest = await asyncio.to_thread(_newest, found)
     lines: list[Line] = [f"{len(found)} {'ban' if len(found) == 1 else 'bans'}, newest first"]
     lines += await _told(call, newest)

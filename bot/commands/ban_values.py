@@ -14,6 +14,7 @@ Value = tuple[Kind, str]
 
 _REMARK = re.compile(r"(?:^|\s)#.*")
 _DIVIDER = re.compile(r"[\s,]+")
+_DOMAIN = re.compile(r"(?:[\w-]+\.)+[^\W\d][\w-]+")  # spam.example, but not 203.0.113.300
 
 
 class Moment(click.ParamType[datetime]):
@@ -60,9 +61,10 @@ def _read(kind: Kind | None, word: str) -> Value:
     kind, guessed = kind or guess_kind(word), kind is None
     if guessed and kind is Kind.NAME:
         # Any word is a pattern; a typing mistake should not become a ban.
-        raise ValueError(
-            f"{word[:60]!r} is no address: for a pattern in names write: ban name {word[:60]}"
-        )
+        ways = f"for a pattern in names write: ban name {word[:60]}"
+        if _DOMAIN.fullmatch(word):
+            ways = f"for a domain write: ban @{word[:60]}; {ways}"
+        raise ValueError(f"{word[:60]!r} is no address: {ways}")
     return kind, canonical(kind, word)
 
 

@@ -19,16 +19,16 @@ _MOST_NUMBERS = 20  # of them shown
 _VALUES = "[ip|email|name] VALUE..."
 
 
-def told_of(ban: Ban) -> tuple[Part, ...]:
-    """All that a ban's line says."""
+def told_of(ban: Ban, *, new: bool = False) -> tuple[Part, ...]:
+    """All that a ban's line says; of a new one not who set it and when: he is told just now."""
     parts: list[Part] = [f"{ban.kind} ", code(ban.value)]
     if ban.review:
         parts.append(" for review")
     if ban.until:
         parts.append(f" until {when(ban.until)}")
-    if ban.by:
+    if ban.by and not new:
         parts += [" by ", code(ban.by)]
-    if ban.at:
+    if ban.at and not new:
         parts.append(f" at {when(ban.at)}")
     if ban.reason:
         parts += [": ", code(ban.reason)]
@@ -127,11 +127,13 @@ def _waiting(waiting: Sequence[Precedent]) -> list[Line]:
 
 
 def _listed(verb: str, new: Sequence[Ban], wanted: int) -> list[Line]:
-    lines: list[Line] = [(verb, *told_of(each)) for each in new[:_MOST_TOLD]]
+    lines: list[Line] = [(verb, *told_of(each, new=True)) for each in new[:_MOST_TOLD]]
     if new[_MOST_TOLD:]:
         lines.append(f"… and {len(new) - _MOST_TOLD} more.")
     if len(new) < wanted:
-        lines.append(f"{wanted - len(new)} banned already, for as long or longer.")
+        known = wanted - len(new)
+        which = "This is" if wanted == 1 else f"{known} of them {'is' if known == 1 else 'are'}"
+        lines.append(f"{which} banned already, for as long or longer.")
     return lines
 
 
@@ -139,9 +141,11 @@ async def _outlook(call: Call, bans: Sequence[Ban]) -> list[Line]:
     """All that is known of what bans would hit."""
     prospect = await call.desk.foresight.look(call.author, bans)
     waiting = await call.desk.foresight.waiting(_refusing(bans))
-    looked_at = f"of the last {prospect.looked_at} who registered well within 90 days"
-    hit = f"They would hit {prospect.good} {looked_at}."
-    return [*_doubts(prospect), hit, *_waiting(waiting)]
+    if prospect.good:
+        who = f"{prospect.good} of the last {prospect.looked_at} who registered well"
+    else:
+        who = "nobody who registered well"
+    return [*_doubts(prospect), f"This hits {who} within 90 days.", *_waiting(waiting)]
 
 
 def _doubts(prospect: Prospect) -> list[Line]:
@@ -194,4 +198,6 @@ async def unban(call: Call, values: tuple[str, ...]) -> Answer:
     lifted = {(each.kind, each.value) for each in gone}
     missing = [each for each in wanted if each not in lifted]
     lines += [(f"There is no {kind} ban on ", code(value), ".") for kind, value in missing]
+    if missing:
+        lines.append((code("test VALUE"), " says which bans hit an address or a name."))
     return Answer(tuple(lines), ok=not missing)

@@ -3,9 +3,11 @@
 import click
 
 from bot.answers import Answer
-from bot.commands.table import NUMBER, Call, table
+from bot.commands.table import Call, Number, table
 from gateway.store import questions as store
 from gateway.store.questions import Question
+
+_QUESTION = Number("a question")
 
 
 async def _settled(call: Call, number: int) -> Question:
@@ -18,7 +20,7 @@ async def _settled(call: Call, number: int) -> Question:
 
 
 @table.command()
-@click.argument("number", type=NUMBER)
+@click.argument("number", type=_QUESTION)
 @click.pass_obj
 async def confirm(call: Call, number: int) -> Answer:
     """Say yes to a question, and carry its command out."""
@@ -27,7 +29,7 @@ async def confirm(call: Call, number: int) -> Answer:
 
 
 @table.command()
-@click.argument("number", type=NUMBER)
+@click.argument("number", type=_QUESTION)
 @click.pass_obj
 async def cancel(call: Call, number: int) -> Answer:
     """Say no to a question."""

@@ -34,7 +34,7 @@ async def review(call: Call) -> Answer:
     lines: list[Line] = []
     for each, past in found[:_MOST]:
         lines += [_asked(each), reasons(each), _past(past)]
-    more = f"The oldest {_MOST} of those that wait" if len(found) > _MOST else f"{len(found)} wait"
+    more = f"The oldest {_MOST} of those that wait" if len(found) > _MOST else _waits(len(found))
     last = ("Say ", code("approve ID..."), " or ", code("reject ID... [REASON]"), ".")
     number = found[0][0].id
     offers = (("✅", f"approve {number}"), ("❌", f"reject {number}")) if len(found) == 1 else ()
@@ -86,6 +86,10 @@ def _answer(decided: Decided, done: str, after: str) -> Answer:
 
 def _who(each: Registration) -> tuple[Part, ...]:
     return (f"{each.id}, name ", code(each.name), ", address ", code(masked(each.email)))
+
+
+def _waits(number: int) -> str:
+    return "1 waits" if number == 1 else f"{number} wait"
 
 
 def _asked(each: Registration) -> Line:

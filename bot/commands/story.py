@@ -23,6 +23,13 @@ from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
 from gateway.stories.waiting import told
 
+_MAILS = {
+    "token": "Mail with the token",
+    "taken": "Mail that the name is taken",
+    "review": "Mail that a person looks",
+    "rejected": "Mail of the rejection",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Story:
@@ -109,9 +116,11 @@ def _beginning(found: Registration, full: bool) -> list[Line]:
 
 
 def _mail(mail: Attempt) -> Line:
-    parts: list[Part] = [f"Mail ({mail.kind}) {mail.status}, attempts: {mail.attempts}"]
+    parts: list[Part] = [f"{_MAILS.get(mail.kind, mail.kind)}: {mail.status}"]
+    if mail.attempts:
+        parts.append(", tried once" if mail.attempts == 1 else f", tried {mail.attempts} times")
     if mail.status == "queued":
-        parts.append(f", next at {when(mail.due_at)}")
+        parts.append(f", due at {when(mail.due_at)}")
     if mail.sent_at:
         parts.append(f", sent at {when(mail.sent_at)}")
     if mail.last_error:

@@ -57,7 +57,7 @@ class Span(click.ParamType[timedelta]):
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
         if not span:
-            self.fail("A span of time is longer than nothing.", param, ctx)
+            self.fail(f"{str(value)[:40]!r} is no time at all: write it like 7d.", param, ctx)
         return span
 
 

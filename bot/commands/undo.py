@@ -15,7 +15,8 @@ def _told(entry: Entry) -> Line:
     if entry.subject.startswith("alert "):
         return (what, code(entry.subject), f" is {entry.after}.")
     if entry.subject.startswith("registration "):
-        return (what, f"{entry.subject} is {entry.after}.")
+        state = "under review again" if entry.after == "review" else entry.after
+        return (what, f"{entry.subject} is {state}.")
     done = "banned again" if entry.after else "no longer banned"
     return (what, code(entry.subject), f" is {done}.")
 

@@ -34,7 +34,7 @@ async def test_alerts_lists_what_lasts(typed, desk, clock, burst):
         "2 alerts\n"
         f"1 · {BURST} · ×12 since 2026-11-24 12:00 UTC\n"
         "2 · smtp down · since 2026-11-24 12:00 UTC\n"
-        "1 asked for a decision: review"
+        "1 request waits for a decision: review"
     )
     await desk.database.write(lambda c: alerts.end(c, "smtp down", clock()))
     assert "smtp" not in (await typed("alerts")).plain()

@@ -14,7 +14,7 @@ async def test_every_action_stands_in_the_log_with_its_author(typed):
     await typed("unban @a.example")
     lines = (await typed("log")).plain().splitlines()
     assert lines == [
-        "The last 4 actions, newest first (number, UTC, who, what)",
+        "4 actions, newest first (number, UTC, who, what)",
         "4 · 2026-11-24 12:00 · @mod:example.org unban email @a.example: one reason",
         "3 · 2026-11-24 12:00 · @mod:example.org resume desk paused: lunch → open",
         "2 · 2026-11-24 12:00 · @mod:example.org pause desk open → paused: lunch",

@@ -6,13 +6,13 @@ from gateway.rules.bans import Kind
 
 
 async def test_bans_are_listed_and_searched(typed):
-    assert (await typed("bans")).plain() == "No ban."
+    assert (await typed("bans")).plain() == "Nothing is banned."
     await typed("ban @a.example --reason first")
     await typed("ban 203.0.113.7 --reason second")
     assert "2 bans, newest first" in (await typed("bans")).plain()
     assert "203.0.113.7" not in (await typed("bans first")).plain()
     assert "@a.example" not in (await typed("bans ip")).plain()
-    assert (await typed("bans name")).plain() == "No ban."
+    assert (await typed("bans name")).plain() == "No such ban."
     assert "'ipx' is no kind of ban" in (await typed("bans ipx second")).plain()
 
 

@@ -66,7 +66,7 @@ async def test_a_dry_run_says_whom_it_would_hit(desk, typed, apply):
     answer = await typed("ban 203.0.113.0/24 10.0.0.1 --dry-run")
     assert answer.ok and not answer.asks
     assert "Special ranges: 10.0.0.0/8 (private)" in answer.plain()
-    assert "They would hit 0 of the last 0 who registered well within 90 days." in answer.plain()
+    assert "This hits nobody who registered well within 90 days." in answer.plain()
     assert "1 open request is hit: 1." in answer.plain()
     assert not (await typed("confirm 1")).ok
 

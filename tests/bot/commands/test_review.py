@@ -38,6 +38,7 @@ async def test_those_that_wait_are_listed_oldest_first_with_what_is_needed(typed
     ]
     assert answer.offers == ()
     await typed("approve 1")
+    assert (await typed("review")).plain().startswith("1 waits for a decision.")
     assert (await typed("review")).offers == (("✅", "approve 2"), ("❌", "reject 2"))
 
 
@@ -59,7 +60,7 @@ async def test_several_are_decided_in_one_message(typed, apply, desk):
     story = (await typed("registration 4")).plain()
     assert "Rejected at 2026-11-24 12:00 UTC by @mod:example.org: sold us carpets before" in story
     assert "Looked at because: every request is looked at" in story
-    assert "Mail (review) cancelled" in story
+    assert "Mail that a person looks: cancelled" in story
     assert "2 pending" in (await typed("status")).plain()
 
 

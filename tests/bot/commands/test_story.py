@@ -18,7 +18,7 @@ async def test_one_registration_tells_its_story(typed, apply, desk, clock):
         lambda c: outbox.postponed(c, mail, "451 ann@example.net later", clock())
     )
     story = (await typed("registration 2")).plain()
-    assert "Mail (token) queued, attempts: 1" in story
+    assert "Mail with the token: queued, tried once" in story
     assert "last error: 451 a…@example.net later" in story
     await apply("ann2", "ann@example.net")
     assert "nothing was mailed" in (await typed("registration 3")).plain()

@@ -108,8 +108,8 @@ async def test_a_decision_is_taken_back_and_given_again(desk, typed, apply):
     await desk.reviews.reject_all(author, [1, 2], "too many")
     answer = await typed("undo")
     assert answer.plain().splitlines() == [
-        "Entry 1 is taken back (entry 3): registration 1 is review.",
-        "Entry 2 is taken back (entry 4): registration 2 is review.",
+        "Entry 1 is taken back (entry 3): registration 1 is under review again.",
+        "Entry 2 is taken back (entry 4): registration 2 is under review again.",
     ]
     assert (await typed("undo 3")).plain() == "Taken back (entry 5): registration 1 is rejected."
     assert "reject registration 1 review → rejected: too many" in (await typed("log")).plain()
