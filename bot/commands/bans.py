@@ -73,8 +73,12 @@ async def ban(
 ) -> Answer:
     """Ban addresses, networks, e-mail addresses or name patterns.
 
-    ip: an address or network. email: an address, @domain with its subdomains, or a pattern with
-    * and ?. name: a regular expression (RE2) that is searched for in the name, ignoring case.
+    ip: an address or network.
+
+    email: an address, @domain with its subdomains, or a pattern with * and ?.
+
+    name: a regular expression (RE2) that is searched for in the name, ignoring case.
+
     Without the kind it is guessed, except for names. Several values are divided by spaces, commas
     or line breaks; what follows a # in a line is ignored. They are banned all, or none.
     """

@@ -29,7 +29,7 @@ def _summary(command: click.Command, path: str) -> Line:
 def _in_full(command: click.Command, path: str) -> Answer:
     context = _context(command, path)
     lines: list[Line] = [("Usage: ", code(usage(command, path)))]
-    lines.append(" ".join((command.help or "").split()))
+    lines += [" ".join(each.split()) for each in (command.help or "").split("\n\n")]
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if isinstance(parameter, click.Option) and record is not None:

@@ -31,7 +31,9 @@ async def note(call: Call, subject: tuple[str, ...]) -> Answer:
     about, *words = subject if kind is None else subject[1:] or ("",)
     text = " ".join(words)
     if not text:
-        raise click.UsageError("A note needs a subject and a text.")
+        raise click.UsageError(
+            "A note needs a subject and a text: note 12 TEXT, or note @spam.example TEXT"
+        )
     number = _NUMBER.fullmatch(about)
     if number and kind is None:
         await call.desk.notebook.on_registration(call.author, int(number[1]), text)

@@ -98,7 +98,7 @@ async def registrations_(
     shown = found[:_SHOWN]
     rows = tuple(_row(each, full, now) for each in shown)
     head = ("No.", "UTC", "State", "Name", "Address", "IP" if full else "Network")
-    lines: list[Line] = [_count(len(found), is_cut), Grid(head, rows)]
+    lines: list[Line] = [_count(len(found), is_cut, as_file), Grid(head, rows)]
     if len(found) <= _SHOWN and not as_file:
         return Answer(tuple(lines))
     if is_cut:
@@ -108,12 +108,12 @@ async def registrations_(
     return Answer(tuple(lines), attachments=(file,))
 
 
-def _count(number: int, is_cut: bool) -> str:
+def _count(number: int, is_cut: bool, as_file: bool) -> str:
     if is_cut:
         return f"More than {number:,} found; the newest {min(number, _SHOWN)}:"
     if number > _SHOWN:
         return f"{number:,} found; the newest {_SHOWN}, and all in the file:"
-    return f"{number} found:"
+    return f"{number} found, also in the file:" if as_file else f"{number} found:"
 
 
 def _row(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
@@ -140,7 +140,8 @@ def sheet(found: Sequence[Registration], full: bool, now: datetime) -> Attachmen
         f"registrations-{now:%Y%m%d-%H%M%S}.csv",
         "text/csv",
         stream.getvalue().encode(),
-        f"{len(found):,} registrations, newest first, addresses {how}",
+        f"{len(found):,} {'registration' if len(found) == 1 else 'registrations'}, newest first,"
+        f" addresses {how}",
     )
 
 

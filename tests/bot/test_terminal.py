@@ -214,9 +214,17 @@ def test_a_file_of_an_answer_is_written_here_and_named(folder: Path) -> None:
     said = run(folder, "registrations", "--csv", "--full")
     assert (said.returncode, said.stderr) == (0, "")
     (path,) = folder.glob("registrations-*.csv")
-    assert said.stdout.splitlines()[-1].startswith(f"{path}: 1 registrations")
+    assert said.stdout.startswith("1 found, also in the file:")
+    assert said.stdout.splitlines()[-1].startswith(f"{path}: 1 registration")
     assert b"alice@example.net" in path.read_bytes()
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_picture_of_an_answer_is_told_in_one_sentence(folder: Path) -> None:
+    said = run(folder, "stats", "--days", "2")
+    assert said.returncode == 0
+    assert said.stdout.endswith(" opened.\n") and ".." not in said.stdout.splitlines()[-1]
+    assert (folder / "statistics.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_before_the_first_run_there_is_nothing_to_export_or_back_up(folder: Path) -> None:

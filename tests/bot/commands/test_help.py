@@ -32,6 +32,11 @@ async def test_every_command_is_explained_with_its_options(typed, path):
     assert (await typed(f"{path} --help")).plain() == answer.plain()
 
 
+async def test_each_kind_of_ban_has_a_line_of_its_own(typed):
+    lines = (await typed("help ban")).plain().splitlines()
+    assert [line.partition(":")[0] for line in lines[2:5]] == ["ip", "email", "name"]
+
+
 async def test_help_for_nothing_says_so_and_names_the_nearest(typed):
     answer = await typed("help bann")
     assert not answer.ok
