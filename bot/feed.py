@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from bot.answers import Answer, Line, Part, code
 from bot.room.alerts import RoomAlert
 from gateway.app import Desk
-from gateway.store import alerts, offers
+from gateway.store import alerts, offers, rooms
 from gateway.store.alerts import Alert
 from gateway.store.offers import Offer
 
@@ -18,6 +18,10 @@ class DeskAlerts:
     def __init__(self, desk: Desk) -> None:
         self._database = desk.database
         self._clock = desk.clock
+
+    async def enter(self, room_id: str) -> None:
+        """From now on alerts stand in this room; what still lasts is told there anew."""
+        await self._database.write(lambda c: rooms.enter(c, room_id))
 
     async def pending(self) -> Sequence[RoomAlert]:
         """What the room has not seen, or not as it is now."""

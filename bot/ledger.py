@@ -69,7 +69,7 @@ class DeskLedger:
         await self._database.write(lambda c: offers.keep(c, event_id, offered, now))
 
     async def offered(self, event_id: str, key: str) -> str | None:
-        """The command that a reaction to a message of ours stands for."""
+        """The command that a reaction to a message of ours stands for, as `offers.command` says."""
         return await self._database.read(lambda c: offers.command(c, event_id, key))
 
 

@@ -3,7 +3,7 @@
 import click
 
 from bot.answers import Answer
-from bot.commands.table import Call, Number, table
+from bot.commands.table import Call, Number, table, when
 from gateway.store import questions as store
 from gateway.store.questions import Question
 
@@ -15,8 +15,17 @@ async def _settled(call: Call, number: int) -> Question:
     now = call.desk.clock()
     question = await call.desk.database.write(lambda c: store.settle(c, number, by, now))
     if question is None:
-        raise click.UsageError(f"There is no open question {number}: it may be answered already.")
+        closed = await call.desk.database.read(lambda c: store.get(c, number))
+        raise click.UsageError(_why_closed(number, closed))
     return question
+
+
+def _why_closed(number: int, question: Question | None) -> str:
+    if question is None:
+        return f"There is no question {number}."
+    if question.settled_at is not None:
+        return f"Question {number} was answered already, at {when(question.settled_at)}."
+    return f"Question {number} was asked more than a day ago: give its command again."
 
 
 @table.command()

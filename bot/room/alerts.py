@@ -55,7 +55,12 @@ class RoomAlert:
 
 
 class AlertFeed(Protocol):
-    """Where alerts come from; `pending` answers those not shown, or not as they are now."""
+    """Where alerts come from; `pending` answers those not shown, or not as they are now.
+
+    `enter` comes first: in another room than before nothing is shown yet.
+    """
+
+    async def enter(self, room_id: str) -> None: ...
 
     async def pending(self) -> Sequence[RoomAlert]: ...
 
@@ -86,10 +91,14 @@ class AlertRelay:
 
     async def run(self, replies: Replies, ready: asyncio.Event) -> None:
         """Relay until cancelled, whenever `ready`; a failure is logged once and tried again."""
-        failing = False
+        self._paces.clear()
+        failing = entered = False
         while True:
             await ready.wait()
             try:
+                if not entered:
+                    await self._feed.enter(replies.room_id)
+                    entered = True
                 await self.relay(replies)
             except Exception as error:
                 if not failing:

@@ -50,7 +50,8 @@ class Ledger(Protocol):
         """Keep which reactions to a message of ours stand for which commands."""
 
     async def offered(self, event_id: str, key: str) -> str | None:
-        """The command that a reaction to a message of ours stands for."""
+        """The command that a reaction to a message of ours stands for; an empty one when it is
+        offered no more, None when it never was."""
 
 
 class Clerk:
@@ -118,14 +119,22 @@ class Clerk:
             time = await self._begin(letter)
             if time is None:
                 return
-            task = self._ledger.hold(command) if late else self._carry_out(command, time)
-            self._owed[event_id] = await self._watched(letter, task)
+            self._owed[event_id] = await self._watched(letter, self._work(letter, time, late))
         await self._say(letter, self._owed[event_id])
         try:
             await self._ledger.answered(event_id)
         except Exception as error:
             raise unrecorded(error) from error
         del self._owed[event_id]
+
+    def _work(self, letter: Letter, time: int, late: bool) -> Awaitable[Answer]:
+        command = letter.command
+        if letter.answers is not None and not command.text:
+            return _not_offered()
+        # A move is as wanted as ever while the old room is served, and no question could do it.
+        if late and not command.is_follow:
+            return self._ledger.hold(command)
+        return self._carry_out(command, time)
 
     async def _begin(self, letter: Letter) -> int | None:
         try:
@@ -232,6 +241,10 @@ _UNREADABLE = Answer(
     ),
     ok=False,
 )
+
+
+async def _not_offered() -> Answer:
+    return Answer(("Nothing done: this is over, or was offered in another way.",), ok=False)
 
 
 def unrecorded(error: Exception) -> Unanswered:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+FOLLOW = "follow"
 _PREFIX = "!porter"
 _PILL = re.compile(
     r"(?:<mx-reply>.*?</mx-reply>)?"
@@ -28,6 +29,11 @@ class Command:
     text: str
     sender: str
     event_id: str
+
+    @property
+    def is_follow(self) -> bool:
+        """Whether it asks to move to the room that replaces this one."""
+        return self.text.strip().casefold() == FOLLOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,21 +14,15 @@ from bot.answers import Answer, code
 from bot.room.address import Address
 from bot.room.authority import Authority
 from bot.room.clerk import Clerk, Ledger, unrecorded
-from bot.room.inbox import Command
+from bot.room.inbox import FOLLOW, Command
 from bot.room.replies import Replies, mark
 from bot.room.session import Refused, Session
 from bot.room.timeline import Arrival
 
 _log = structlog.get_logger(__name__)
 
-_FOLLOW = "follow"
-_OFFER = (("✅", _FOLLOW),)
+_OFFER = (("✅", FOLLOW),)
 _HOW = ("A moderator of both rooms moves me with ✅ or ", code("!porter follow"), ".")
-
-
-def is_follow(command: Command) -> bool:
-    """Whether a command asks to move on."""
-    return command.text.strip().casefold() == _FOLLOW
 
 
 class Move:
@@ -126,7 +120,7 @@ class Move:
         """A command given in the new room."""
         if self.is_done:
             return await self._ledger.carry_out(command, time)
-        if is_follow(command):
+        if command.is_follow:
             return await self.follow(command)
         say = code("!porter follow")
         line = ("I still serve ", code(self._old.room_id), ": say ", say, " to move me.")

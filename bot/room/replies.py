@@ -58,7 +58,7 @@ class Replies:
 
     def __init__(self, session: Session, room_id: str) -> None:
         self._session = session
-        self._room_id = room_id
+        self.room_id = room_id
         # nio shares a room's key once; a second send at that moment would fail.
         self._turn = asyncio.Lock()
 
@@ -72,7 +72,7 @@ class Replies:
 
     async def attach(self, letter: Letter, attachment: Attachment, number: int) -> None:
         """Send a file that goes with an answer, encrypted in an encrypted room."""
-        room = self._session.client.rooms.get(self._room_id)
+        room = self._session.client.rooms.get(self.room_id)
         content = await upload(self._session, attachment, room is not None and room.encrypted)
         content |= _relation(letter.target, letter.thread)
         await self._send(
@@ -119,7 +119,7 @@ class Replies:
         """Remove something of our own, a reaction for instance."""
         await self._session.ask(
             self._session.client.room_redact,
-            self._room_id,
+            self.room_id,
             event_id,
             tx_id=secrets.token_hex(8),
             patience=_REACTION_PATIENCE,
@@ -132,7 +132,7 @@ class Replies:
         """
         client = self._session.client
         try:
-            found = await self._session.ask(client.room_get_event, self._room_id, event_id)
+            found = await self._session.ask(client.room_get_event, self.room_id, event_id)
         except Refused:
             return None
         return thread_of(found.event.source)
@@ -151,11 +151,11 @@ class Replies:
             client = self._session.client
             try:
                 return await client.room_send(
-                    self._room_id, kind, content, transaction, ignore_unverified_devices=True
+                    self.room_id, kind, content, transaction, ignore_unverified_devices=True
                 )
             except BaseException:
                 # nio leaves this mark behind when it fails here, and would wait for it for ever.
-                mark = client.sharing_session.pop(self._room_id, None)
+                mark = client.sharing_session.pop(self.room_id, None)
                 if mark is not None:
                     mark.set()
                 raise

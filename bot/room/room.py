@@ -47,7 +47,7 @@ class Room:
         self._ledger = ledger
         self._alerts = AlertRelay(alerts)
         self._clock = clock
-        self._trouble: str | None = None
+        self._troubles: set[str] = set()  # why the room cannot be reached, as far as told
 
     async def run(self) -> None:
         """Serve the room until cancelled.
@@ -86,8 +86,8 @@ class Room:
                 await relay
 
     async def _patiently(self, step: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Take `step` until it succeeds, with growing pauses; says so once when it begins to fail,
-        and once when it is well again."""
+        """Take `step` until it succeeds, with growing pauses; tells each reason once while it
+        fails, and once that it is well again."""
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -97,13 +97,13 @@ class Room:
             except FolderInUse:
                 raise
             except (RoomError, Unanswered, Refused, OSError) as error:
-                if self._trouble != str(error):
-                    self._trouble = str(error)
-                    _log.warning("room_unreachable", reason=self._trouble)
+                if str(error) not in self._troubles:
+                    self._troubles.add(str(error))
+                    _log.warning("room_unreachable", reason=str(error))
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                if self._trouble is not None:
-                    self._trouble = None
+                if self._troubles:
+                    self._troubles.clear()
                     _log.info("room_reachable")
                 return result

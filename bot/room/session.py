@@ -188,6 +188,8 @@ class Session:
             return f"{self.url} asks for fewer requests"
         if 400 <= status < 500:
             raise Refused(code, message)
+        if status < 400:
+            return f"{self.url} gave an answer that cannot be read"
         return f"{self.url} answered {status} ({code or message})"
 
     async def _log_in(self, kept: dict[str, Any]) -> None:

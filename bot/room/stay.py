@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot.room.authority import Authority
 from bot.room.clerk import Clerk, Ledger
 from bot.room.files import Kept
 from bot.room.inbox import Command
-from bot.room.move import Move, is_follow
+from bot.room.move import Move
 from bot.room.power import Rule
 from bot.room.replies import Replies
 from bot.room.session import Refused, Session, Unanswered
@@ -64,6 +65,7 @@ class Stay:
             carry_out=self._carry_out,
         )
         self._move: Move | None = None
+        self._has_begun = False
         self._sign_at: dict[str, float] = {}  # when a device is to be signed, by its id
         self._unsigned: str | None = None  # why our device is not signed
         self._warnings: list[str] | None = None
@@ -73,11 +75,19 @@ class Stay:
 
         Raises Unanswered, Refused or RoomError; then it may be repeated.
         """
+        if not self._has_begun:
+            await self._resume()
         arrival = await self._timeline.read()
         if arrival.changed:
             self._authority.forget()
+        if not self._has_begun and self._timeline.joined:
+            # Before the first command: it may be the word to move.
+            await self._survey()
+            if self._move is not None and not self._move.is_open:
+                await self._open(self._move)
+        self._has_begun = True
         await self._clerk.take(arrival, self._names(self._room_id))
-        if self._move is not None:
+        if self._move is not None and self._move.is_open:
             await self._move.take(arrival.beside, self._names(self._move.new_id))
         try:
             if self._move is not None and self._move.is_done:
@@ -95,6 +105,13 @@ class Stay:
         if self._move is not None and not self._move.is_open:
             await self._open(self._move)
         return True
+
+    async def _resume(self) -> None:
+        """Hear also what was said, while we were away, in the room that replaces this one."""
+        with suppress(Refused):
+            standing = await self._authority.look()
+            if standing.successor:
+                self._timeline.watch(standing.successor)
 
     async def _sign(self) -> None:
         """Sign a new device, and one that could not be signed now and then again."""
@@ -162,7 +179,7 @@ class Stay:
             self._timeline.watch(move.new_id)
 
     async def _carry_out(self, command: Command, time: int) -> Answer:
-        if self._move is not None and is_follow(command):
+        if self._move is not None and command.is_follow:
             return await self._move.follow(command)
         return await self._ledger.carry_out(command, time)
 

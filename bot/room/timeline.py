@@ -114,7 +114,7 @@ class Timeline:
         if part is not None:
             self._left = False
         beside = response.rooms.join.get(self._beside)
-        said_there = tuple(beside.timeline.events) if beside is not None else ()
+        said_there = () if fresh or beside is None else tuple(beside.timeline.events)
         if fresh or part is None:
             return replace(self._sort([]), beside=said_there)
         events = list(part.timeline.events)

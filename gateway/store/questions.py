@@ -14,12 +14,14 @@ LIFE = timedelta(days=1)  # what was asked longer ago is not carried out any mor
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`words` is the command that a yes carries out; `who` gave it."""
+    """`words` is the command that a yes carries out; `who` gave it; `settled_at` is when it was
+    answered."""
 
     id: int
     at: datetime
     who: str
     words: tuple[str, ...]
+    settled_at: datetime | None = None
 
 
 def ask(connection: Connection, author: Author, words: tuple[str, ...], now: datetime) -> int:
@@ -59,5 +61,14 @@ def settle(connection: Connection, number: int, by: str, now: datetime) -> Quest
     )
     if not settled.rowcount:
         return None
-    row = connection.execute(select(q.id, q.at, q.who, q.words).where(q.id == number)).one()
-    return Question(row.id, row.at, row.who, tuple(json.loads(row.words)))
+    return get(connection, number)
+
+
+def get(connection: Connection, number: int) -> Question | None:
+    """One question by its number, open or not."""
+    q = questions.c
+    query = select(q.id, q.at, q.who, q.words, q.settled_at).where(q.id == number)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return Question(row.id, row.at, row.who, tuple(json.loads(row.words)), row.settled_at)

@@ -118,6 +118,7 @@ class Book:
         self.known: set[str] = set()  # what was answered
         self.offers: dict[str, dict[str, str]] = {}
         self.alerts: list[RoomAlert] = []
+        self.rooms: list[str] = []
         self.act: Callable[[Command], Awaitable[Answer]] = self.echo
 
     async def echo(self, command: Command) -> Answer:
@@ -154,6 +155,9 @@ class Book:
 
     async def offered(self, event_id: str, key: str) -> str | None:
         return self.offers.get(event_id, {}).get(key.removesuffix("\ufe0f"))
+
+    async def enter(self, room_id: str) -> None:
+        self.rooms.append(room_id)
 
     async def pending(self) -> list[RoomAlert]:
         return list(self.alerts)

@@ -1,9 +1,15 @@
 """A room that was replaced is left for its successor when a moderator of both says so."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
+from bot.feed import DeskAlerts
+from bot.ledger import DeskLedger
+from gateway.app import Desk
+from gateway.store import alerts
 
 
 async def upgrade(person: Any, room: str, version: str = "12") -> str:
@@ -58,6 +64,60 @@ async def test_the_bot_follows_when_a_moderator_of_both_rooms_says_so(
     await house.start(house.room(bot, old, book))
     await mod.ask(new, "!porter after a restart")
     assert book.texts[-1] == "after a restart"
+
+
+@pytest.mark.parametrize("in_the_new_room", [False, True])
+async def test_a_follow_that_came_late_moves_all_the_same(
+    house: Any, book: Any, in_the_new_room: bool
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    old = await mod.open_room(bot, version="11")
+    running = await house.start(house.room(bot, old, book))
+    new = await upgrade(mod, old)
+    await mod.client.room_invite(new, bot)
+    await notice_with(mod, f"I serve {old}")
+    await book.rest()
+    await house.stop(running)
+    await mod.say(new if in_the_new_room else old, "!porter follow")
+    tomorrow = {"clock": lambda: datetime.now(UTC) + timedelta(days=1)}
+    await house.start(house.room(bot, old, book, **tomorrow), wait=False)
+    async with asyncio.timeout(10):
+        while book.rooms[-1] != new:
+            await asyncio.sleep(0.05)
+    assert book.held == [] and book.texts == []
+
+
+async def test_what_waits_for_a_decision_goes_along_with_its_reactions(
+    house: Any, book: Any, desk: Desk
+) -> None:
+    def review(connection: Any) -> None:
+        actions = (("✅", "approve 1"), ("❌", "reject 1"))
+        now, text = desk.clock(), "Please decide"
+        alerts.raise_alert(connection, "review 1", text, now, quiet=None, actions=actions)
+
+    bot, mod = await house.bot_user(), await house.person("mod")
+    old = await mod.open_room(bot, version="11")
+    desk_side = {"ledger": DeskLedger(desk), "alerts": DeskAlerts(desk), "clock": desk.clock}
+    await house.start(house.room(bot, old, book, **desk_side))
+    await desk.database.write(review)
+    first = await notice_with(mod, "Please decide")
+    await mod.until(lambda: len(mod.reactions_to(first)) == 2)
+    new = await upgrade(mod, old)
+    await mod.client.room_invite(new, bot)
+    await notice_with(mod, f"I serve {old}")
+    await mod.ask(new, "!porter follow")
+
+    def anew() -> str | None:
+        for event_id, event in mod.events.items():
+            if "Please decide" in getattr(event, "body", "") and event_id != first:
+                return str(event_id)
+        return None
+
+    second = await mod.until(anew)
+    assert mod.events[second].source["content"].get("m.relates_to") is None
+    await mod.until(lambda: sorted(mod.reactions_to(second)) == ["✅", "❌"])
+    await mod.react(new, second, "❌")
+    assert "1" in (await mod.answer_to(second))["body"]
 
 
 async def test_power_in_one_room_alone_moves_nobody(house: Any, book: Any) -> None:

@@ -70,6 +70,28 @@ async def test_what_only_looks_like_a_command_has_no_effect(house: Any, book: An
     assert book.texts == ["last"]
 
 
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_what_is_said_as_soon_as_the_bot_is_in_is_heard(
+    house: Any, book: Any, encrypted: bool
+) -> None:
+    bot, mod = await house.bot_user(), await house.person("mod")
+    room = await mod.open_room(bot, encrypted=encrypted)
+    await mod.say(room, "!porter before you were here")
+    serving = house.room(bot, room, book)
+    await house.start(serving, wait=False)
+
+    async def has_joined() -> bool:
+        answer = await mod.client.joined_members(room)
+        return bot in {member.user_id for member in answer.members}
+
+    async with asyncio.timeout(20):
+        while not await has_joined():
+            await asyncio.sleep(0.01)
+    assert not serving.ready.is_set()
+    await mod.ask(room, "!porter first")
+    assert book.texts == ["first"]
+
+
 async def test_who_was_thrown_out_is_not_obeyed_any_more(house: Any, book: Any) -> None:
     bot, mod, traitor = await house.bot_user(), await house.person("mod"), await house.person("ex")
     room = await mod.open_room(bot, traitor.user, version="10")

@@ -145,9 +145,9 @@ async def test_a_log_in_that_ended_is_made_anew_without_help(
         else:
             await log_out(house)
         async with asyncio.timeout(20):
-            while bot._trouble is None:
+            while not bot._troubles:
                 await asyncio.sleep(0.01)
-            while bot._trouble is not None:
+            while bot._troubles:
                 await asyncio.sleep(0.01)
         await mod.sync()
         await mod.ask(room, "!porter second")
