@@ -124,6 +124,8 @@ async def test_a_redacted_message_or_another_room_does_not_jam_the_feed(
 class Wall:
     """Stands for the room where only the pace matters."""
 
+    room_id = "!room"
+
     def __init__(self) -> None:
         self.posts: list[str] = []
         self.edits: list[str] = []
