@@ -82,6 +82,7 @@ class Stay:
             self._authority.forget()
         if not self._has_begun and self._timeline.joined:
             # Before the first command: it may be the word to move.
+            await self._sign()
             await self._survey()
             if self._move is not None and not self._move.is_open:
                 await self._open(self._move)
