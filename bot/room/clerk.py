@@ -176,13 +176,13 @@ class Clerk:
 
         When the homeserver refuses it, a command that is done stays done all the same.
         """
+        await self._attach(letter, answer, pictures=True)  # its words stand under a picture
         try:
             event_id = await self._replies.answer(letter, answer)
-            for number, attachment in enumerate(answer.attachments):
-                await self._replies.attach(letter, attachment, number)
         except Refused as error:
             _log.error("answer_lost", event_id=letter.command.event_id, reason=str(error))
             return
+        await self._attach(letter, answer, pictures=False)
         if answer.offers:
             try:
                 await self._ledger.offer(event_id, answer.offers)
@@ -191,6 +191,16 @@ class Clerk:
             await self._replies.offer(event_id, [key for key, _ in answer.offers])
         if letter.answers is None:
             await self._react(letter, ASKING if answer.asks else TICK if answer.ok else CROSS)
+
+    async def _attach(self, letter: Letter, answer: Answer, *, pictures: bool) -> None:
+        """Send the files of an answer; the homeserver may refuse one, and the words come still."""
+        for number, attachment in enumerate(answer.attachments):
+            if (attachment.size is not None) is pictures:
+                try:
+                    await self._replies.attach(letter, attachment, number)
+                except Refused as error:
+                    name, event_id = attachment.name, letter.command.event_id
+                    _log.error("file_lost", name=name, event_id=event_id, reason=str(error))
 
     async def _react(self, letter: Letter, key: str) -> str | None:
         try:
