@@ -42,7 +42,9 @@ async def test_a_moderator_follows_a_request_to_its_account(
     unknown = await moderator.ask("!porter unknown accounts --since 1h")
     assert f"\n{stranger} · " in unknown
     assert f"\n{name} · " not in unknown
-    await until(lambda: house.statuses(f"{name}@example.net") == ["registered"], 60)
+    await until(
+        lambda: house.statuses(f"{name}@example.net") == ["registered"], 90
+    )  # two rounds and more
     assert "has an account" in await moderator.ask("!porter unfulfilled")
     assert "1 issued: 1 opened an account" in await moderator.ask("!porter token")
     assert "1 request, 0 refused, 1 account opened." in await moderator.ask(
