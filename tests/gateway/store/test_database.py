@@ -3,14 +3,21 @@
 import asyncio
 import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import create_engine, select
 
+from gateway.store import registrations, tokens
 from gateway.store.database import Database
+from gateway.store.events import begin
 from gateway.store.schema import events, metadata
+from gateway.store.schema import registrations as rows
 
+MIGRATIONS = Path(__file__).parents[3] / "gateway" / "store" / "migrations"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
@@ -52,6 +59,55 @@ async def test_the_migrations_end_at_the_schema(database):
         return compare_metadata(MigrationContext.configure(connection), metadata)
 
     assert await database.read(difference) == []
+
+
+async def test_a_desk_of_the_first_version_keeps_its_rows(tmp_path):
+    path = tmp_path / "porter.db"
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO registrations (id, created_at, name, email, email_key, ip, network,"
+            " language, status, refusals, name_checked, held_until) VALUES (1, :at, 'ann',"
+            " 'ann@Mail.example', 'ann@mail.example', '203.0.113.7', '203.0.113.0/24', 'en',"
+            " 'mailed', '[]', 1, :at)",
+            {"at": "2026-11-24 12:00:00.000000"},
+        )
+        for id, registration in ((1, 1), (2, None)):
+            connection.exec_driver_sql(
+                "INSERT INTO tokens (id, value, registration_id, created_at, issued_at)"
+                " VALUES (:id, :value, :registration, :at, :at)",
+                {
+                    "id": id,
+                    "value": f"token-{id}",
+                    "registration": registration,
+                    "at": "2026-11-24 12:00:00.000000",
+                },
+            )
+        connection.exec_driver_sql("INSERT INTO events VALUES ('$a', '2026-11-24 12:00:00.000000')")
+    engine.dispose()
+    database = Database(path)
+    database.open()
+    try:
+        own, shared, found, again = await database.write(
+            lambda c: (
+                tokens.of(c, 1),
+                tokens.current_shared(c),
+                registrations.get(c, 1),
+                begin(c, "$a", NOW),
+            )
+        )
+        domains = await database.read(lambda c: c.execute(select(rows.c.domain)).scalars().all())
+    finally:
+        await database.close()
+    assert (own.value, own.purpose, own.uses) == ("token-1", "applicant", 1)
+    assert (shared.value, shared.purpose, shared.uses) == ("token-2", "shared", None)
+    assert (found.name, found.reviews, domains) == ("ann", (), ["mail.example"])
+    assert again is None  # it was answered by the older version
 
 
 async def test_two_processes_may_start_on_one_file(database, tmp_path):
