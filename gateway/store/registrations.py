@@ -91,10 +91,14 @@ def add(
         "created_at": now,
         "held_until": held_until,
         "name_checked": name_checked,
-        "refusals": json.dumps([dict(refusal) for refusal in refusals]),
-        "reviews": json.dumps([dict(review) for review in reviews]),
+        "refusals": _written(refusals),
+        "reviews": _written(reviews),
     }
     return int(_ADD.first(connection, values)[0])
+
+
+def _written(reasons: Sequence[Mapping[str, str]]) -> str:
+    return json.dumps([dict(reason) for reason in reasons]) if reasons else "[]"
 
 
 _DECIDED = ("status", "created_at", "held_until", "name_checked", "refusals", "reviews")

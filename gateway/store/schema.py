@@ -28,8 +28,18 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
+    def bind_processor(self, dialect: Dialect) -> Any:
+        """For SQLite the text that SQLAlchemy would make of it, in a quarter of the time."""
+        return _sqlite_text if dialect.name == "sqlite" else super().bind_processor(dialect)
+
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def _sqlite_text(value: datetime | None) -> str | None:
+    if value is None:
+        return None
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 metadata = MetaData()
@@ -78,8 +88,13 @@ registrations = Table(
     Index("registrations_by_domain", "domain", "status"),  # all that counting a large one reads
     Index("registrations_by_name", "name", "held_until"),
     Index("registrations_by_status", "status", "created_at"),
-    Index("registrations_by_token", "token_id"),
-    Index("registrations_by_account", "registered_at"),
+    # Empty when a request is recorded, so that recording it costs nothing here.
+    Index("registrations_by_token", "token_id", sqlite_where=text("token_id IS NOT NULL")),
+    Index(
+        "registrations_by_account",
+        "registered_at",
+        sqlite_where=text("registered_at IS NOT NULL"),
+    ),
 )
 
 mails = Table(

@@ -2,19 +2,20 @@
 
 import asyncio
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select
+from sqlalchemy import DateTime, create_engine, select
+from sqlalchemy.dialects import sqlite
 
 from gateway.store import registrations, tokens
 from gateway.store.database import Database
 from gateway.store.events import begin
-from gateway.store.schema import events, metadata
+from gateway.store.schema import UtcDateTime, events, metadata
 from gateway.store.schema import registrations as rows
 
 MIGRATIONS = Path(__file__).parents[3] / "gateway" / "store" / "migrations"
@@ -52,6 +53,15 @@ async def test_a_failing_unit_is_undone_alone(database):
 async def test_times_come_back_aware_and_in_utc(database):
     await database.write(add("$a"))
     assert await database.read(lambda c: c.execute(select(events.c.at)).scalar_one()) == NOW
+
+
+async def test_times_are_written_as_sqlalchemy_writes_them(database):
+    plain = DateTime().dialect_impl(sqlite.dialect()).bind_processor(sqlite.dialect())
+    ours = UtcDateTime().bind_processor(sqlite.dialect())
+    berlin = timezone(timedelta(hours=1))
+    for at in (NOW, NOW.replace(microsecond=7), datetime(1, 1, 2, 3, tzinfo=berlin)):
+        assert ours(at) == plain(at.astimezone(UTC).replace(tzinfo=None))
+    assert ours(None) is None
 
 
 async def test_the_migrations_end_at_the_schema(database):

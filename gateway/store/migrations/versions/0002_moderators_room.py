@@ -23,8 +23,13 @@ def upgrade() -> None:
         "UPDATE tokens SET purpose = 'applicant', uses = 1 WHERE registration_id IS NOT NULL"
     )
     op.add_column("audit", sa.Column("undoes", sa.Integer))
-    op.create_index("registrations_by_token", "registrations", ["token_id"])
-    op.create_index("registrations_by_account", "registrations", ["registered_at"])
+    for index, column in (("token", "token_id"), ("account", "registered_at")):
+        op.create_index(
+            f"registrations_by_{index}",
+            "registrations",
+            [column],
+            sqlite_where=sa.text(f"{column} IS NOT NULL"),
+        )
     op.create_index("audit_by_event", "audit", ["event_id"])
     op.create_index("audit_by_subject", "audit", ["subject"])
     op.create_index("audit_by_undone", "audit", ["undoes"])
