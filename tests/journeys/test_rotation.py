@@ -77,7 +77,7 @@ async def closes_before_the_rotation_and_opens_after_it(
     house = await open_file_house(tokens={"rotation": "* * * * *", "downtime": "4s"})
     watch = Watch(house.folder / "token" / "file")
     # The processes need some seconds to start, and more on a bad day.
-    urls, both = await pair(house, seconds_until(46))
+    urls, both = await pair(house, seconds_until(42))
     name = someone()
     assert [(await house.look(url=url)).status for url in urls] == [200, 200]
     assert (await house.ask(name, f"{name}@example.net", url=urls[1])).status == 200
@@ -122,7 +122,7 @@ async def lets_the_old_token_live_on(
 ) -> None:
     house = await open_file_house(tokens={"rotation": "* * * * *", "overlap": "3s"})
     watch = Watch(house.folder / "token" / "file")
-    urls, both = await pair(house, seconds_until(46))
+    urls, both = await pair(house, seconds_until(42))
 
     async def mailed(url: str) -> str:
         name = someone()
