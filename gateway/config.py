@@ -71,6 +71,7 @@ _EXAMPLES = {
     "bot.room": "must be a room's id or alias, such as #moderators:example.org",
 }
 _WORDS = {
+    "model_type": "must be a section with keys of its own, or be left out",
     "int_parsing": "must be a whole number",
     "bool_parsing": "must be true or false",
     "string_type": "must be text; write it in quotes",

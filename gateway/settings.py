@@ -25,6 +25,7 @@ from gateway.rules.doubts import Caution
 from gateway.rules.durations import parse_duration
 from gateway.rules.limits import Limit, parse_limit
 
+_SHORTEST_QUIET = timedelta(minutes=1)
 _LONGEST_DELIVERY = timedelta(minutes=4)  # a mail is leased for five
 
 
@@ -234,6 +235,12 @@ class Alerts(_Section):
     quiet: Duration = timedelta(minutes=15)
     down_after: Duration = timedelta(minutes=1)
     disk: Size = 500 * 2**20
+
+    @model_validator(mode="after")
+    def _folding(self) -> "Alerts":
+        if self.quiet < _SHORTEST_QUIET:
+            raise ValueError("quiet: must be 1m or more, or each second of a burst is a message")
+        return self
 
 
 class Moderation(_Section):

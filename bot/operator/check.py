@@ -18,6 +18,7 @@ from bot.operator.surroundings import ask_around
 from gateway import edges
 from gateway.config import ConfigError, load
 from gateway.rules.bans import Kind
+from gateway.rules.doubts import Caution
 from gateway.settings import Settings, Web
 from gateway.store.ban_files import BanFiles
 from gateway.web.pages import Pages
@@ -35,6 +36,7 @@ async def check(config: Path) -> list[Finding]:
     found = [
         *state,
         *await asyncio.to_thread(_check_bans, settings.bans),
+        *_check_review(settings),
         *_check_pages(settings),
         *await _check_port(settings.web),
     ]
@@ -98,6 +100,17 @@ def _check_bans(folder: Path) -> list[Finding]:
         if path.exists() and not os.access(path, os.W_OK):
             found.append(Finding(f"bans: {path} cannot be written; give it to Porter's user"))
     return found + [Finding(f"bans: {fault}") for fault in files.faults]
+
+
+def _check_review(settings: Settings) -> list[Finding]:
+    caution = settings.review.caution
+    if settings.bot is not None or caution == Caution():
+        return []
+    text = (
+        "review: requests wait for a person, and no bot tells one; set up the section bot, or look"
+        " with `porter review` often"
+    )
+    return [Finding(text, is_warning=True)]
 
 
 def _check_pages(settings: Settings) -> list[Finding]:

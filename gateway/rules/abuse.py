@@ -8,7 +8,7 @@ from itertools import count
 
 from gateway.rules.limits import Limit
 
-_MOST_CAUSES = 10_000  # remembered at once; the longest silent is forgotten first
+MOST_CAUSES = 10_000  # remembered at once; the longest silent is forgotten first
 _MOST_SAMPLES = 5  # of one burst, when it begins
 
 Sample = Callable[[], str]
@@ -74,6 +74,6 @@ class Bursts:
     def _items(self, cause: str) -> OrderedDict[object, _Item]:
         items = self._seen.setdefault(cause, OrderedDict())
         self._seen.move_to_end(cause)
-        if len(self._seen) > _MOST_CAUSES:
+        if len(self._seen) > MOST_CAUSES:
             self._seen.popitem(last=False)
         return items

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 from gateway.rules.durations import format_duration, parse_duration
 
+_MOST = 1_000_000_000  # SQLite counts no further than 2^63
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -26,6 +28,9 @@ def parse_limit(text: str) -> Limit:
     count, per, within = text.partition(" per ")
     if not per or not count.strip().isdecimal() or not count.strip().isascii():
         raise ValueError(f"{text[:40]!r} is no limit: write it like 10 per 1h")
+    count = count.strip().lstrip("0") or "0"
+    if len(count) > 10 or int(count) > _MOST:
+        raise ValueError(f"{text[:40]!r} is more than {_MOST} at most: leave the limit out instead")
     within = within.strip()
     span = parse_duration(within if within[:1].isdigit() else f"1 {within}")
     if not span:

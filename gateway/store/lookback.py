@@ -27,6 +27,7 @@ from gateway.store.registrations import HOLDING, KNOWN, Registration, Request, S
 from gateway.store.schema import UtcDateTime, registrations
 
 _CAREFREE = Caution()
+_ACCEPTED = [each for each in Status if each != Status.REFUSED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,6 @@ class Seen:
     in_all: int
     name_held: bool
     address_known: bool
-    network_is_new: bool
     accepted: int
 
 
@@ -59,15 +59,12 @@ def seen(
     A name held by the same address from the same network is no hindrance (somebody pressed the
     button twice). From elsewhere it is, whatever address is given: answering by address would
     tell a stranger who asked for the name.
-    A network is new until an account came of it, or a request that nobody had to look at: if a
-    moderator's yes were enough, the next page would tell whether the first address was known.
     """
     after = caution.after
     query = _seen(
         network is not None,
         all is not None,
         one_account_per_address,
-        caution.new_networks,
         after is not None,
     )
     values = {
@@ -84,7 +81,16 @@ def seen(
     if after is not None:
         values |= {"after_since": now - after.within, "after_most": after.count}
     row = query.first(connection, values)
-    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]), bool(row[4]), int(row[5]))
+    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]), int(row[4]))
+
+
+def is_new(connection: Connection, network: str) -> bool:
+    """Whether nobody came from a network yet. Reads all its rows when only refused ones came.
+
+    It is new until an account came of it, or a request that nobody had to look at: if a
+    moderator's yes were enough, the next page would tell whether the first address was known.
+    """
+    return not _FAMILIAR.first(connection, {"network": network})[0]
 
 
 @cache  # building the statement anew costs more than running it
@@ -92,12 +98,11 @@ def _seen(
     count_network: bool,
     count_all: bool,
     one_account_per_address: bool,
-    ask_for_network: bool,
     count_accepted: bool,
 ) -> Prepared:
     r, now = registrations.c, bindparam("now", type_=UtcDateTime)
     same_network = r.network == bindparam("network")
-    accepted = _is_one_of([each for each in Status if each != Status.REFUSED])
+    accepted = _is_one_of(_ACCEPTED)
     from_network = _count("network", same_network) if count_network else _NOTHING
     in_all = _count("all", accepted) if count_all else _NOTHING
     same_address = r.email_key == bindparam("email_key")
@@ -130,11 +135,8 @@ def _seen(
             and_(_is_one_of(KNOWN), r.held_until > now),
         )
     address = select(r.id).where(same_address, known).exists()
-    unlooked = and_(accepted, r.reviews == literal_column("'[]'"))
-    familiar = select(r.id).where(same_network, or_(r.status == Status.REGISTERED, unlooked))
-    network_is_new = ~familiar.exists() if ask_for_network else literal(0)
     in_after = _count("after", accepted) if count_accepted else _NOTHING
-    return Prepared(select(from_network, in_all, held, address, network_is_new, in_after))
+    return Prepared(select(from_network, in_all, held, address, in_after))
 
 
 _NOTHING = select(literal(0)).scalar_subquery()
@@ -161,6 +163,16 @@ def _is_one_of(statuses: Iterable[Status]) -> ColumnElement[bool]:
     # Like IN, which SQLAlchemy would write out anew, value by value, at each execution.
     words = ", ".join(f"'{each.value}'" for each in statuses)
     return registrations.c.status.op("IN", is_comparison=True)(literal_column(f"({words})"))
+
+
+def _familiar() -> Prepared:
+    r = registrations.c
+    unlooked = and_(_is_one_of(_ACCEPTED), r.reviews == literal_column("'[]'"))
+    served = or_(r.status == Status.REGISTERED, unlooked)
+    return Prepared(select(select(r.id).where(r.network == bindparam("network"), served).exists()))
+
+
+_FAMILIAR = _familiar()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.rules.abuse import Burst, Bursts, Sample
+from gateway.rules.abuse import MOST_CAUSES, Burst, Bursts, Sample
 from gateway.rules.addresses import is_for_everybody, masked
 from gateway.rules.bans import Kind
 from gateway.rules.reach import holds_domain, holds_network
@@ -94,7 +94,7 @@ class Lookout:
         self._address_names = Bursts(limits.names_by_address)
         self._network_names = Bursts(limits.names_by_network)
         self._tallies: dict[str, _Tally] = {}
-        self._folded: set[str] = set()
+        self._folded: dict[str, None] = {}  # in the order in which they were told
 
     def heard(self, request: Request, screened: Screened, refusals: tuple[Refusal, ...]) -> None:
         """Note a request with the decision on it."""
@@ -232,7 +232,9 @@ class Lookout:
         self, connection: Connection, folded: list[tuple[str, _Tally]], now: datetime
     ) -> None:
         fresh = [(cause, tally) for cause, tally in folded if cause not in self._folded]
-        self._folded.update(cause for cause, _ in fresh)
+        self._folded.update((cause, None) for cause, _ in fresh)
+        while len(self._folded) > MOST_CAUSES:  # the oldest may be counted once more
+            del self._folded[next(iter(self._folded))]
         alerts.raise_alert(
             connection,
             _ELSEWHERE,

@@ -161,7 +161,7 @@ class Registrar:
         if availability is NameAvailability.TAKEN:
             refusals.append(Refusal(Code.NAME_TAKEN, "the homeserver has it"))
         refusals.sort(key=lambda each: _ORDER[each.code])
-        looks = [] if refusals else self._looks(application, screened, seen)
+        looks = [] if refusals else self._looks(connection, application, request, screened, seen)
         status = _status(refusals, looks, seen)
         hold = self._rules.name_hold
         registration_id = registrations.add(
@@ -184,13 +184,22 @@ class Registrar:
             self._let_wait(connection, registration_id, now)
         return Verdict(tuple(refusals), bool(looks))
 
-    def _looks(self, application: Application, screened: Screened, seen: Seen) -> list[Doubt]:
+    def _looks(
+        self,
+        connection: Connection,
+        application: Application,
+        request: Request,
+        screened: Screened,
+        seen: Seen,
+    ) -> list[Doubt]:
+        # Asked only for what is not refused: a flood of refused ones would make each other slow.
+        asks = self._caution.new_networks
         return doubts(
             self._caution,
             bans=tuple(value for _, value in screened.met),
             ip=application.ip,
             address=screened.address,
-            network_is_new=seen.network_is_new,
+            network_is_new=asks and lookback.is_new(connection, request.network),
             accepted=seen.accepted,
         )
 

@@ -143,6 +143,27 @@ async def test_a_desk_in_order_has_nothing_but_a_warning_that_it_has_no_room(wri
     assert tree(config.parent) == before
 
 
+@pytest.mark.parametrize(
+    ("review", "is_told"),
+    [({"all": True}, True), ({"after": "3 per 1d"}, True), ({"rejection_mail": True}, False)],
+)
+async def test_a_look_without_a_room_is_a_warning(
+    write: Write, review: dict[str, Any], is_told: bool
+) -> None:
+    found = await check(write(review=review))
+    assert all(each.is_warning for each in found)
+    assert [each for each in texts(found) if each.startswith("warning: review: ")] == texts(found)
+    assert bool(texts(found)) is is_told
+
+
+async def test_a_look_with_a_room_is_no_warning(
+    bot: dict[str, Any], write: Write, moderator: AsyncClient
+) -> None:
+    room = (await moderator.room_create(room_version="10")).room_id
+    found = await check(write(bot=bot | {"room": room}, review={"all": True}))
+    assert [each for each in found if each.text.startswith("review")] == []
+
+
 async def test_a_refused_log_in_at_the_mail_server_is_told_without_the_password(
     write: Write,
 ) -> None:

@@ -45,7 +45,7 @@ def test_a_limit_of_none_or_one_tells_of_each(count):
 
 
 def test_a_flood_of_causes_forgets_the_longest_silent(monkeypatch):
-    monkeypatch.setattr(abuse, "_MOST_CAUSES", 3)
+    monkeypatch.setattr(abuse, "MOST_CAUSES", 3)
     bursts = Bursts(Limit(2, timedelta(minutes=1)))
     for cause in ("a", "b", "c"):
         noted(bursts, cause, 0)

@@ -24,6 +24,13 @@ def test_refuses_a_span_of_nothing():
         parse_limit("10 per 0s")
 
 
+@pytest.mark.parametrize("number", ["1000000001", "9" * 23, "9" * 5000])
+def test_refuses_a_number_that_no_database_counts_to(number):
+    with pytest.raises(ValueError, match="is more than 1000000000 at most"):
+        parse_limit(f"{number} per 1h")
+    assert parse_limit("0001000000000 per 1h").count == 1_000_000_000
+
+
 def test_lets_through_as_many_as_it_says():
     limit = Limit(2, timedelta(hours=1))
     assert [limit.allows(seen) for seen in range(4)] == [True, True, False, False]

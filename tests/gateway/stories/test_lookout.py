@@ -160,6 +160,16 @@ async def test_further_bursts_fold_into_one_that_counts_them(open_house):
     )
 
 
+async def test_a_flood_from_ever_new_networks_is_not_remembered_for_ever(open_house, monkeypatch):
+    monkeypatch.setattr("gateway.stories.lookout.MOST_CAUSES", 20)
+    house = await open_house(alerts={"burst": "2 per 10m"})
+    for part in range(5):
+        await flood(house, part * 20, part * 20 + 20)
+        await house.lookout.tell()
+    assert len(house.lookout._folded) == 20
+    assert (await counts(house))["burst elsewhere"] == 197
+
+
 async def test_a_flood_that_goes_on_begins_no_new_messages(open_house):
     house = await open_house(alerts={"burst": "2 per 10m"})
     for minute in range(60):

@@ -80,6 +80,37 @@ async def test_a_network_is_new_until_an_account_comes_of_it(open_house):
     assert await house.hear("eva", "eva@example.net", "203.0.114.4") == LOOKED_AT
 
 
+async def test_a_flood_of_refused_requests_does_not_make_the_next_ones_slow(open_house):
+    house = await open_house(review={"new_networks": True})
+    for n in range(10):
+        await house.codes("!", f"n{n}@example.net", "203.0.113.1")
+    steps = []
+
+    async def work(name):
+        """How much the database does for one more request beyond the limit."""
+        steps.clear()
+        await house.codes(name, f"{name}@example.net", "203.0.113.1")
+        return len(steps)
+
+    def watch(connection):
+        driver = connection.connection.dbapi_connection
+        driver.set_progress_handler(lambda: steps.append(1), 100)
+
+    def repeat(connection):
+        columns = "created_at, name, email, email_key, domain, ip, network, language, status"
+        columns += ", refusals, reviews, name_checked, held_until"
+        connection.exec_driver_sql(
+            f"INSERT INTO registrations ({columns}) SELECT {columns} FROM registrations,"
+            " (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+            " SELECT i FROM n) WHERE status = 'refused'"
+        )
+
+    await house.database.write(watch)
+    few = await work("before")
+    await house.database.write(repeat)
+    assert await work("after") < few + 50
+
+
 async def test_networks_that_were_served_before_the_look_began_are_not_new(open_house):
     house = await open_house()
     await house.apply("ann", "ann@example.net", "203.0.113.1")
