@@ -11,9 +11,8 @@ _QUESTION = Number("a question")
 
 
 async def _settled(call: Call, number: int) -> Question:
-    by = call.author.event_id or call.author.who
     now = call.desk.clock()
-    question = await call.desk.database.write(lambda c: store.settle(c, number, by, now))
+    question = await call.desk.database.write(lambda c: store.settle(c, number, call.author, now))
     if question is None:
         closed = await call.desk.database.read(lambda c: store.get(c, number))
         raise click.UsageError(_why_closed(number, closed))

@@ -44,20 +44,21 @@ def ask(connection: Connection, author: Author, words: tuple[str, ...], now: dat
     return int(connection.execute(added).scalar_one())
 
 
-def settle(connection: Connection, number: int, by: str, now: datetime) -> Question | None:
+def settle(connection: Connection, number: int, by: Author, now: datetime) -> Question | None:
     """Answer a question; None when it was answered before, or is too old, or was never asked.
 
-    The same `by` may answer again: a command that a crash interrupted is repeated.
+    The same Matrix event may answer again: a command that a crash interrupted is repeated.
     """
     q = questions.c
+    again = [q.settled_by == by.event_id] if by.event_id is not None else []
     settled = connection.execute(
         questions.update()
         .where(
             q.id == number,
             q.at > now - LIFE,
-            or_(q.settled_at.is_(None), q.settled_by == by),
+            or_(q.settled_at.is_(None), *again),
         )
-        .values(settled_at=now, settled_by=by)
+        .values(settled_at=now, settled_by=by.event_id or by.who)
     )
     if not settled.rowcount:
         return None

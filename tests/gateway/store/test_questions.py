@@ -12,15 +12,27 @@ WORDS = ("ban", "10.0.0.0/8", "--yes")
 async def test_a_question_is_settled_once(database):
     number = await database.write(lambda c: questions.ask(c, Author("@a:x"), WORDS, NOW))
 
-    def settle(by, at=NOW):
-        return lambda c: questions.settle(c, number, by, at)
+    def settle(event_id, at=NOW):
+        return lambda c: questions.settle(c, number, Author("@a:x", event_id), at)
 
     assert await database.write(settle("$1", NOW + questions.LIFE)) is None
     found = await database.write(settle("$1"))
     assert (found.who, found.words) == ("@a:x", WORDS)
     assert await database.write(settle("$2")) is None
     assert await database.write(settle("$1")) == found  # the same answer, after a crash
-    assert await database.write(lambda c: questions.settle(c, number + 1, "$3", NOW)) is None
+    other = Author("@a:x", "$3")
+    assert await database.write(lambda c: questions.settle(c, number + 1, other, NOW)) is None
+
+
+async def test_a_question_is_settled_once_from_the_terminal_too(database):
+    operator = Author("terminal:eva")
+    number = await database.write(lambda c: questions.ask(c, operator, WORDS, NOW))
+
+    def settle(connection):
+        return questions.settle(connection, number, operator, NOW)
+
+    assert (await database.write(settle)).words == WORDS
+    assert await database.write(settle) is None
 
 
 async def test_a_reaction_stands_for_its_command(database):
