@@ -5,11 +5,12 @@ import ssl
 import aiohttp
 
 from gateway.config import ConfigError
+from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.homeserver import AccountDirectory, TokenSource
 from gateway.homeserver.synapse import SynapseTokens
 from gateway.homeserver.synapse_accounts import SynapseAccounts
 from gateway.homeserver.token_file import TokenFile
-from gateway.homeserver.whereabouts import Whereabouts
+from gateway.homeserver.whereabouts import PATIENCE, Whereabouts
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.settings import Settings
@@ -40,10 +41,12 @@ def make_directory(settings: Settings, session: aiohttp.ClientSession) -> Accoun
 
 def make_whereabouts(settings: Settings, session: aiohttp.ClientSession) -> Whereabouts:
     """Whom and what the network can be asked for before a ban."""
-    token = settings.homeserver.admin_token
-    is_synapse = settings.homeserver.kind == "synapse" and token is not None
-    secret = token.get_secret_value() if is_synapse and token is not None else None
-    return Whereabouts(session, settings.homeserver.url, secret)
+    homeserver = settings.homeserver
+    if homeserver.kind == "token_file":
+        return Whereabouts(None)
+    assert homeserver.admin_token is not None
+    secret = homeserver.admin_token.get_secret_value()
+    return Whereabouts(AdminApi(session, homeserver.url, secret, PATIENCE))
 
 
 def make_mailer(settings: Settings) -> Mailer:

@@ -10,32 +10,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-from yarl import URL
-
+from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.homeserver import HomeserverError
-from gateway.homeserver.question import ask
 from gateway.rules.networks import IPAddress, plain_address
 
-_PATIENCE = timedelta(seconds=2)
+PATIENCE = timedelta(seconds=2)  # a moderator waits
 
 
 class Whereabouts:
-    """Asks Synapse with an admin's token; without one it knows nobody's addresses."""
+    """Asks Synapse by its admin API; without one it knows nobody's addresses."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, admin_token: str | None) -> None:
-        self._session = session
-        self._url = url.rstrip("/")
-        self._token = admin_token
+    def __init__(self, api: AdminApi | None) -> None:
+        self._api = api
 
     async def of_user(self, user: str, since: datetime) -> set[IPAddress]:
         """From where a local user was connected since then, as far as it is known."""
-        if self._token is None:
+        if self._api is None:
             return set()
-        url = URL(f"{self._url}/_synapse/admin/v1/whois/{quote(user, safe='')}", encoded=True)
-        headers = {"Authorization": f"Bearer {self._token}"}
         try:
-            answer = await ask(self._session, "GET", url, timeout=_PATIENCE, headers=headers)
+            answer = await self._api.ask("GET", f"/v1/whois/{quote(user, safe='')}")
         except HomeserverError:
             return set()
         return set(_addresses(answer.body, since.timestamp() * 1000))
@@ -43,7 +36,7 @@ class Whereabouts:
     async def of_host(self, host: str) -> set[IPAddress]:
         """The addresses behind a host's name, or the address that it is."""
         try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()):
+            async with asyncio.timeout(PATIENCE.total_seconds()):
                 found = await asyncio.get_running_loop().getaddrinfo(host, None)
         except (OSError, UnicodeError):  # the first also when the time is over
             return set()
