@@ -66,6 +66,11 @@ def code(value: object) -> Code:
     return Code(str(value))
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 account`, `1,200 accounts`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def visible(text: str) -> str:
     """`text` with every character that hides or turns others written as an escape."""
     return "".join(
@@ -117,7 +122,7 @@ class Answer:
                 part = _beginning(line, room + _weight(line))
                 left -= len(part.rows) + 1 if part.rows else 0
                 kept += (part,) if part.rows else ()
-            return *kept, f"… {left} more {'line' if left == 1 else 'lines'}"
+            return *kept, f"… {counted(left, 'more line')}"
         return self.lines
 
 

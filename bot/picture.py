@@ -11,7 +11,8 @@ from typing import Any
 import structlog
 
 from bot import chart
-from bot.answers import Attachment
+from bot.answers import Attachment, counted
+from gateway.rules.screening import in_words
 from gateway.store.statistics import Statistics
 
 _log = structlog.get_logger(__name__)
@@ -19,16 +20,6 @@ _log = structlog.get_logger(__name__)
 PATIENCE = 20.0  # seconds; the first picture after an installation looks for fonts
 _LARGEST = 2 * 1024 * 1024  # bytes of a picture; it has about 50,000
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def words(code: str) -> str:
-    """A reason as people read it."""
-    return code.replace("_", " ")
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 account`, `1,200 accounts`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 async def paint(found: Statistics, server_name: str, folder: Path) -> Attachment | None:
@@ -57,7 +48,7 @@ def told(found: Statistics) -> str:
     parts.append(f"; {total.refused:,} refused")
     if found.reasons:
         code, number = found.reasons[0]
-        parts.append(f", first for: {words(code)} ({number:,})")
+        parts.append(f", first for: {in_words(code)} ({number:,})")
     parts.append(f"; {counted(total.accounts, 'account')} opened.")
     return "".join(parts)
 
@@ -73,7 +64,7 @@ def _facts(found: Statistics, server_name: str) -> dict[str, Any]:
         "accepted": [each.requests - each.refused for each in found.periods],
         "refused": [each.refused for each in found.periods],
         "accounts": [each.accounts for each in found.periods],
-        "reasons": [(words(code), number) for code, number in found.reasons],
+        "reasons": [(in_words(code), number) for code, number in found.reasons],
     }
 
 

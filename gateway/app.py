@@ -34,11 +34,10 @@ from gateway.store.database import Database, complaint
 from gateway.store.presence import present
 from gateway.stories.accounts import AccountWatcher
 from gateway.stories.ban_watch import BanWatch
-from gateway.stories.comparison import Comparison
+from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.foresight import Foresight
 from gateway.stories.hours import Hours
-from gateway.stories.lookout import Lookout
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
@@ -46,6 +45,7 @@ from gateway.stories.registration import Registrar, Verdict
 from gateway.stories.review import Reviews
 from gateway.stories.rotation import Rotation
 from gateway.stories.undoing import Undoing
+from gateway.stories.unknown_accounts import UnknownAccounts
 from gateway.stories.unsaved import Unsaved
 from gateway.stories.vigil import Vigil, servers
 from gateway.supervision import supervise
@@ -68,7 +68,7 @@ class Desk:
     notebook: Notebook
     names: Names
     mailer: Mailer
-    lookout: Lookout
+    burst_watch: BurstWatch
     registrar: Registrar
     reviews: Reviews
     rotation: Rotation
@@ -76,7 +76,7 @@ class Desk:
     accounts: AccountWatcher
     ban_watch: BanWatch
     vigil: Vigil
-    comparison: Comparison
+    unknown_accounts: UnknownAccounts
     muting: Muting
     clock: Clock
 
@@ -163,14 +163,14 @@ def _bind(
         wake=bell.set,
         clock=clock,
     )
-    lookout, unsaved = Lookout(settings.alerts, database, clock), Unsaved()
+    burst_watch, unsaved = BurstWatch(settings.alerts, database, clock), Unsaved()
     registrar = Registrar(
         settings=settings,
         database=database,
         bans=bans,
         hours=hours,
         names=names,
-        lookout=lookout,
+        burst_watch=burst_watch,
         unsaved=unsaved,
         wake=bell.set,
         clock=clock,
@@ -221,27 +221,27 @@ def _bind(
         clock=clock,
     )
     return Desk(
-        settings,
-        database,
-        bans,
-        hours,
-        moderation,
-        foresight,
-        undoing,
-        Notebook(database, bans, clock),
-        names,
-        mailer,
-        lookout,
-        registrar,
-        reviews,
-        rotation,
-        courier,
-        accounts,
-        BanWatch(database, bans, moderation, clock),
-        vigil,
-        Comparison(settings, database, make_directory(settings, session)),
-        muting,
-        clock,
+        settings=settings,
+        database=database,
+        bans=bans,
+        hours=hours,
+        moderation=moderation,
+        foresight=foresight,
+        undoing=undoing,
+        notebook=Notebook(database, bans, clock),
+        names=names,
+        mailer=mailer,
+        burst_watch=burst_watch,
+        registrar=registrar,
+        reviews=reviews,
+        rotation=rotation,
+        courier=courier,
+        accounts=accounts,
+        ban_watch=BanWatch(database, bans, moderation, clock),
+        vigil=vigil,
+        unknown_accounts=UnknownAccounts(settings, database, make_directory(settings, session)),
+        muting=muting,
+        clock=clock,
     )
 
 
@@ -267,7 +267,7 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
                 ("courier", desk.courier.run),
                 ("rotation", desk.rotation.run),
                 ("accounts", desk.accounts.run),
-                ("lookout", desk.lookout.run),
+                ("burst_watch", desk.burst_watch.run),
                 ("vigil", desk.vigil.run),
             ):
                 tasks.create_task(supervise(name, work), name=name)

@@ -19,7 +19,7 @@ from gateway.store import search, tokens
 from gateway.store.registrations import Registration, Status
 from gateway.store.search import Wanted
 from gateway.store.tokens import IssuedToken
-from gateway.stories.comparison import Found, Unknown
+from gateway.stories.unknown_accounts import Found, Unknown
 
 _SHOWN = 20  # rows in the answer itself
 _MOST = 10_000  # in its file
@@ -101,9 +101,7 @@ async def unknown(call: Call, what: str, since: Past | None) -> Answer:
     """
     now = call.desk.clock()
     try:
-        found = await call.desk.comparison.unknown_accounts(
-            None if since is None else since.at(now)
-        )
+        found = await call.desk.unknown_accounts.find(None if since is None else since.at(now))
     except HomeserverError as error:
         return Answer((f"The accounts could not be listed: {error}.",), ok=False)
     lines: list[Line] = []

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bot.answers import Answer, Line, code
+from bot.answers import Answer, Line, code, counted
 from bot.commands.bans import told_of
 from bot.commands.notes import told_notes
 from bot.commands.table import Call, table, when
@@ -45,7 +45,7 @@ async def bans(call: Call, kind: str | None, text: str | None) -> Answer:
     if not found:
         return Answer(("No such ban." if text or kind else "Nothing is banned.",))
     newest = await asyncio.to_thread(_newest, found)
-    lines: list[Line] = [f"{len(found)} {'ban' if len(found) == 1 else 'bans'}, newest first"]
+    lines: list[Line] = [f"{counted(len(found), 'ban')}, newest first"]
     lines += await _told(call, newest)
     if len(found) > _MOST:
         lines.append(f"… {len(found) - _MOST} more: say what to look for.")
@@ -124,7 +124,7 @@ async def _met(call: Call, kind: Kind, value: str, met: Sequence[str]) -> list[L
     found = await call.desk.bans.standing((kind, each) for each in met)
     only_reviewed = all(call.desk.bans.book.only_reviews(kind, each) for each in met)
     fate = "waits for a look" if only_reviewed else "is refused"
-    count = f"{len(met)} {'ban' if len(met) == 1 else 'bans'}"
+    count = counted(len(met), "ban")
     return [(code(value), f" meets {count}, so a request {fate}:"), *await _told(call, found)]
 
 

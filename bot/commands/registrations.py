@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from bot.answers import Answer, Attachment, Cell, Grid, Line, code
+from bot.answers import Answer, Attachment, Cell, Grid, Line, code, counted
 from bot.commands.past import AFTER, BEFORE, Past, moment
 from bot.commands.table import Call, also, table
 from bot.sheets import write_csv
 from gateway.rules.addresses import masked
 from gateway.rules.networks import IPNetwork
+from gateway.rules.screening import in_words
 from gateway.store import search
 from gateway.store.registrations import Registration, Status
 from gateway.store.search import Wanted
@@ -117,9 +118,7 @@ def _count(number: int, is_cut: bool, as_file: bool) -> str:
 
 
 def _row(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
-    reasons = ", ".join(
-        reason["code"].replace("_", " ") for reason in (*each.refusals, *each.reviews)
-    )
+    reasons = ", ".join(in_words(reason["code"]) for reason in (*each.refusals, *each.reviews))
     asked = f"{each.created_at:%m-%d %H:%M}"
     return (
         str(each.id),
@@ -140,8 +139,7 @@ def sheet(found: Sequence[Registration], full: bool, now: datetime) -> Attachmen
         f"registrations-{now:%Y%m%d-%H%M%S}.csv",
         "text/csv",
         stream.getvalue().encode(),
-        f"{len(found):,} {'registration' if len(found) == 1 else 'registrations'}, newest first,"
-        f" addresses {how}",
+        f"{counted(len(found), 'registration')}, newest first, addresses {how}",
     )
 
 

@@ -2,9 +2,10 @@
 
 import click
 
-from bot.answers import Answer, Grid, Line
+from bot.answers import Answer, Grid, Line, counted
 from bot.commands.table import Call, Count, also, table
-from bot.picture import counted, paint, words
+from bot.picture import paint
+from gateway.rules.screening import in_words
 from gateway.store.statistics import Statistics, statistics
 
 _MOST_DAYS = 62  # a longer time is shown by the week
@@ -56,5 +57,5 @@ def _by_time(found: Statistics) -> Grid:
 def _by_reason(found: Statistics) -> Grid:
     return Grid(
         ("Refused for", "Requests"),
-        tuple((words(code), f"{number:,}") for code, number in found.reasons),
+        tuple((in_words(code), f"{number:,}") for code, number in found.reasons),
     )

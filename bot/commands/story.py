@@ -13,6 +13,7 @@ from bot.commands.notes import told_notes
 from bot.commands.review import DECISIONS, decisions, reasons
 from bot.commands.table import NUMBER, Call, also, table, when
 from gateway.rules.addresses import masked
+from gateway.rules.screening import in_words
 from gateway.store import audit, lookback, notes, outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.audit import PORTER, Entry
@@ -106,8 +107,7 @@ def _beginning(found: Registration, full: bool) -> list[Line]:
         ),
     ]
     lines += [
-        (f"Refused, {each['code'].replace('_', ' ')}: ", code(each["detail"]))
-        for each in found.refusals
+        (f"Refused, {in_words(each['code'])}: ", code(each["detail"])) for each in found.refusals
     ]
     lines += [reasons(found)] if found.reviews else []
     if found.status is Status.REPEAT:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from bot.answers import counted
 from bot.legacy.config import TEMPLATES, NewConfig, translate
 from bot.legacy.lists import Damaged, OldBans, OldRegistration, read_bans, read_registrations
 from gateway.rules.bans import Ban, Kind
@@ -70,16 +71,16 @@ class Plan:
             yield from (f"  {note}" for note in self.config.notes)
         for kind, old in self.bans.items():
             new = sum(ban.kind is kind for ban in self.new_bans)
-            yield f"{self.files[_BANS[kind]]}: {_counted(len(old.values), 'ban')}, {new} new"
+            yield f"{self.files[_BANS[kind]]}: {counted(len(old.values), 'ban')}, {new} new"
             if old.masked:
                 yield f"  {old.masked} with host bits set: the whole network is meant"
             yield from (f"  left out, {reason}" for reason in old.left_out)
         if self.settings is not None and "registrations.json" in self.files:
             yield (
                 f"{self.files['registrations.json']}:"
-                f" {_counted(len(self.registrations), 'registration')},"
+                f" {counted(len(self.registrations), 'registration')},"
                 f" {self.new_registrations} new;"
-                f" {_counted(self.placeholders, 'placeholder')} left out"
+                f" {counted(self.placeholders, 'placeholder')} left out"
             )
         if self.token is not None:
             yield (
@@ -93,10 +94,6 @@ class Plan:
                 f"{self.beside} is missing, so the configuration alone is brought over now."
                 f" Save {CONFIG} under that name, and import again for the rest."
             )
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 async def make_plan(folder: Path, beside: Path, settings: Settings | None) -> Plan:

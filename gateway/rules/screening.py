@@ -32,6 +32,11 @@ class Code(StrEnum):
     NAME_TAKEN = "name_taken"
 
 
+def in_words(code: str) -> str:
+    """A reason as people read it: `network banned`."""
+    return code.replace("_", " ")
+
+
 FIELDS = {
     Code.NAME_MALFORMED: "requested_username",
     Code.NAME_BANNED: "requested_username",

@@ -23,7 +23,7 @@ from gateway.rules.abuse import MOST_CAUSES, Burst, Bursts, Sample
 from gateway.rules.addresses import is_for_everybody, masked
 from gateway.rules.bans import Kind
 from gateway.rules.reach import holds_domain, holds_network
-from gateway.rules.screening import Code, Refusal, Screened
+from gateway.rules.screening import Code, Refusal, Screened, in_words
 from gateway.settings import Alerts
 from gateway.store import alerts
 from gateway.store.alerts import outside
@@ -81,7 +81,7 @@ class _Cause(NamedTuple):
         return f"{self.words.format(outside(self.shown))} ({self.bursts.limit} or more)"
 
 
-class Lookout:
+class BurstWatch:
     """Counts what comes to the desk, and tells the room when it comes thick."""
 
     def __init__(self, limits: Alerts, database: Database, clock: Clock = utc_now) -> None:
@@ -263,6 +263,6 @@ def _is_canonical(bans: str) -> bool:
 
 def _sample(request: Request, refusals: tuple[Refusal, ...], now: datetime) -> str:
     name = request.name[:_LONGEST_SAMPLE]
-    why = ", ".join(each.code.replace("_", " ") for each in refusals) or "accepted"
+    why = ", ".join(in_words(each.code) for each in refusals) or "accepted"
     who = f"{outside(name)} · {outside(masked(request.email)[:_LONGEST_SAMPLE])}"
     return f"{now:%H:%M:%S} · {who} · {outside(request.network)} · {why}"

@@ -21,8 +21,8 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.lookback import Seen
 from gateway.store.registrations import LIVE, Registration, Request, Status
+from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.hours import Hours
-from gateway.stories.lookout import Lookout
 from gateway.stories.unsaved import Unsaved
 from gateway.stories.waiting import announce
 
@@ -56,7 +56,7 @@ class Registrar:
         bans: BanFiles,
         hours: Hours,
         names: Names,
-        lookout: Lookout,
+        burst_watch: BurstWatch,
         unsaved: Unsaved,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
@@ -71,7 +71,7 @@ class Registrar:
         self._wake = wake
         self._clock = clock
         self._hearing = 0  # requests under way
-        self._lookout = lookout
+        self._burst_watch = burst_watch
         self._unsaved = unsaved
         self._mail_domain = settings.smtp.domain
 
@@ -109,7 +109,7 @@ class Registrar:
             )
         finally:
             self._hearing -= 1
-        self._lookout.heard(request, screened, verdict.refusals)
+        self._burst_watch.heard(request, screened, verdict.refusals)
         if not verdict.refusals:
             self._wake()
         return verdict

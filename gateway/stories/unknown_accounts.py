@@ -36,7 +36,7 @@ class Found:
     is_all: bool
 
 
-class Comparison:
+class UnknownAccounts:
     """Finds accounts without a request. `directory` is None where accounts cannot be listed."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Comparison:
         name, _, server = (settings.bot.user if settings.bot else "").partition(":")
         self._own = name.removeprefix("@") if server == settings.server_name else ""
 
-    async def unknown_accounts(self, since: datetime | None) -> Found:
+    async def find(self, since: datetime | None) -> Found:
         """People's accounts made since then that were opened past the desk.
 
         Raises ValueError when this kind of homeserver cannot be asked, and HomeserverError.

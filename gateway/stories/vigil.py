@@ -52,7 +52,6 @@ class Server:
 
     name: str
     title: str
-    meanwhile: str
     check: Check
     well: float
 
@@ -60,8 +59,8 @@ class Server:
 def servers(smtp: Check, homeserver: Check) -> tuple[Server, ...]:
     """The servers of one desk."""
     return (
-        Server("smtp", "The mail server", "Mails wait for it", smtp, _MAIL_REST),
-        Server("homeserver", "The homeserver", "Mails wait for it", homeserver, 0.0),
+        Server("smtp", "The mail server", smtp, _MAIL_REST),
+        Server("homeserver", "The homeserver", homeserver, 0.0),
     )
 
 
@@ -175,7 +174,7 @@ class Vigil:
             health.note(connection, server.name, found)
             cause = f"{server.name} down"
             if not found.is_up:
-                text = f"{server.title} cannot be used: {outside(reason)}. {server.meanwhile}"
+                text = f"{server.title} cannot be used: {outside(reason)}. Mails wait for it"
                 states.begin(
                     connection, cause, text, now, since=found.since, actions=[_PAUSE, _MUTE]
                 )

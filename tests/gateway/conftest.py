@@ -32,9 +32,9 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
 from gateway.stories.accounts import AccountWatcher
+from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.hours import Hours
-from gateway.stories.lookout import Lookout
 from gateway.stories.registration import Registrar, Verdict
 from gateway.stories.review import Reviews
 from gateway.stories.rotation import Rotation
@@ -223,7 +223,7 @@ class House:
     names: Any
     hours: Hours
     rotation: Rotation
-    lookout: Lookout
+    burst_watch: BurstWatch
     vigil: Vigil
     registrar: Registrar
     reviews: Reviews
@@ -259,7 +259,7 @@ class House:
         return (await self.database.read(outbox.depth))[0]
 
     async def alerts(self) -> dict[str, tuple[int, str]]:
-        await self.lookout.tell()
+        await self.burst_watch.tell()
         found = await self.database.read(lambda c: alerts.pending(c, self.clock(), 100))
         assert len({alert.cause for alert in found}) == len(found)
         return {alert.cause: (alert.count, alert.text) for alert in found}
@@ -361,14 +361,14 @@ async def open_house(
             wake=bell.set,
             clock=clock,
         )
-        lookout, unsaved = Lookout(settings.alerts, database, clock), Unsaved()
+        burst_watch, unsaved = BurstWatch(settings.alerts, database, clock), Unsaved()
         registrar = Registrar(
             settings=settings,
             database=database,
             bans=bans,
             hours=hours,
             names=names,
-            lookout=lookout,
+            burst_watch=burst_watch,
             unsaved=unsaved,
             wake=bell.set,
             clock=clock,
@@ -424,7 +424,7 @@ async def open_house(
             names,
             hours,
             rotation,
-            lookout,
+            burst_watch,
             vigil,
             registrar,
             Reviews(settings=settings, database=database, wake=bell.set, clock=clock),

@@ -23,7 +23,7 @@ async def test_a_click_bans_the_network_and_another_mutes_the_alert(
     await house.start(house.room(bot, room, book, **desk_side))
     for number in range(10):
         assert await apply("!", f"a{number}@n{number}.example", f"203.0.113.{number}")
-    await desk.lookout.tell()
+    await desk.burst_watch.tell()
 
     def message() -> Any:
         return next((id for id, e in mod.events.items() if "Burst" in getattr(e, "body", "")), None)

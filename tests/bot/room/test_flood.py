@@ -72,14 +72,14 @@ async def test_ten_thousand_refusals_are_ten_messages_and_no_more_follow(
     # The bound is not that of the relay's pace.
     monkeypatch.setattr("bot.room.alerts.MOST_A_MINUTE", 10**6)
     monkeypatch.setattr("bot.room.alerts.EVERY", 0.01)
-    monkeypatch.setattr("gateway.stories.lookout.EVERY", 0.05)
+    monkeypatch.setattr("gateway.stories.burst_watch.EVERY", 0.05)
     wall: Any = Wall()
     relay = AlertRelay(DeskAlerts(desk), edit_pause=0.0)
     ready = asyncio.Event()
     ready.set()
     running = [
         asyncio.create_task(relay.run(wall, ready)),
-        asyncio.create_task(desk.lookout.run()),
+        asyncio.create_task(desk.burst_watch.run()),
     ]
     await pour(REQUESTS)
     for task in running:
@@ -87,7 +87,7 @@ async def test_ten_thousand_refusals_are_ten_messages_and_no_more_follow(
     await asyncio.gather(*running, return_exceptions=True)
 
     async def settle() -> None:
-        await desk.lookout.tell()
+        await desk.burst_watch.tell()
         await desk.vigil.look()
         await relay.relay(wall)
 
@@ -115,7 +115,7 @@ async def test_a_flood_in_a_real_room(
     bot, mod = await house.bot_user(), await house.person("mod")
     room = await mod.open_room(bot, encrypted=True)
     await house.start(house.room(bot, room, book, alerts=DeskAlerts(desk)))
-    running = asyncio.create_task(desk.lookout.run())
+    running = asyncio.create_task(desk.burst_watch.run())
     pouring = asyncio.create_task(pour(REQUESTS))
 
     def messages() -> list[str]:
@@ -128,7 +128,7 @@ async def test_a_flood_in_a_real_room(
     await mod.until(lambda: pouring.done() and len(messages()) >= MOST, 60)
     running.cancel()
     await pouring
-    await desk.lookout.tell()
+    await desk.burst_watch.tell()
     await until(whole, 30)
     await mod.sync(1000)
     assert len(messages()) == MOST

@@ -14,7 +14,7 @@ async def counts(house):
 
 
 async def alert(house, cause):
-    await house.lookout.tell()
+    await house.burst_watch.tell()
     found = await house.database.read(alerts.lasting)
     return next(each for each in found if each.cause == cause)
 
@@ -161,12 +161,12 @@ async def test_further_bursts_fold_into_one_that_counts_them(open_house):
 
 
 async def test_a_flood_from_ever_new_networks_is_not_remembered_for_ever(open_house, monkeypatch):
-    monkeypatch.setattr("gateway.stories.lookout.MOST_CAUSES", 20)
+    monkeypatch.setattr("gateway.stories.burst_watch.MOST_CAUSES", 20)
     house = await open_house(alerts={"burst": "2 per 10m"})
     for part in range(5):
         await flood(house, part * 20, part * 20 + 20)
-        await house.lookout.tell()
-    assert len(house.lookout._folded) == 20
+        await house.burst_watch.tell()
+    assert len(house.burst_watch._folded) == 20
     assert (await counts(house))["burst elsewhere"] == 197
 
 
@@ -174,7 +174,7 @@ async def test_a_flood_that_goes_on_begins_no_new_messages(open_house):
     house = await open_house(alerts={"burst": "2 per 10m"})
     for minute in range(60):
         await flood(house, minute * 5, minute * 5 + 5)
-        await house.lookout.tell()
+        await house.burst_watch.tell()
         house.clock.turn(minutes=1)
     (rows,) = await house.database.read(
         lambda c: c.exec_driver_sql("SELECT count(*) FROM alerts").fetchone()
@@ -199,11 +199,11 @@ async def test_a_burst_ends_after_a_quiet_span_and_begins_anew(house):
 async def test_a_clock_that_jumps_neither_jams_nor_floods(house, span):
     for _ in range(10):
         await house.codes("!")
-    await house.lookout.tell()
+    await house.burst_watch.tell()
     house.clock.turn(**span)
     for _ in range(30):
         await house.codes("!")
-        await house.lookout.tell()
+        await house.burst_watch.tell()
     found = await house.database.read(alerts.lasting)
     assert len(found) == 2
     assert "burst network 203.0.113.0/24" in {each.cause for each in found}
@@ -216,7 +216,7 @@ async def test_what_could_not_be_told_is_told_later(house):
         await house.codes("!")
     await house.database.write(lambda c: c.exec_driver_sql("ALTER TABLE alerts RENAME TO away"))
     with pytest.raises(SQLAlchemyError, match="no such table"):
-        await house.lookout.tell()
+        await house.burst_watch.tell()
     await house.codes("!")
     await house.database.write(lambda c: c.exec_driver_sql("ALTER TABLE away RENAME TO alerts"))
     assert set((await counts(house)).values()) == {11}

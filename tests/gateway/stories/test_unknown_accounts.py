@@ -5,7 +5,7 @@ import pytest
 from gateway.homeserver.homeserver import Account, HomeserverError
 from gateway.store import registrations
 from gateway.store.registrations import Status
-from gateway.stories.comparison import Comparison
+from gateway.stories.unknown_accounts import UnknownAccounts
 from tests.gateway.conftest import NOW
 
 
@@ -29,8 +29,8 @@ class ToldDirectory:
 
 
 async def names(house, directory):
-    comparison = Comparison(house.settings, house.database, directory)
-    return [each.account.name for each in (await comparison.unknown_accounts(None)).unknown]
+    unknown_accounts = UnknownAccounts(house.settings, house.database, directory)
+    return [each.account.name for each in (await unknown_accounts.find(None)).unknown]
 
 
 async def test_an_account_with_a_granted_request_is_known(house):
@@ -38,8 +38,8 @@ async def test_an_account_with_a_granted_request_is_known(house):
     await house.apply("bob", "b@x.example", "198.51.100.1")
     await house.database.write(lambda c: registrations.become(c, 2, Status.REJECTED))
     directory = ToldDirectory("ann", "bob", "eve")
-    comparison = Comparison(house.settings, house.database, directory)
-    found = await comparison.unknown_accounts(None)
+    unknown_accounts = UnknownAccounts(house.settings, house.database, directory)
+    found = await unknown_accounts.find(None)
     assert [(each.account.name, each.request) for each in found.unknown] == [
         ("bob", (2, Status.REJECTED)),
         ("eve", None),
@@ -57,18 +57,18 @@ async def test_the_bot_and_the_bridges_are_left_out(open_house):
 
 
 async def test_there_is_an_end_to_looking_and_to_asking(house, monkeypatch):
-    monkeypatch.setattr("gateway.stories.comparison._MOST", 600)
-    monkeypatch.setattr("gateway.stories.comparison._ASKED", 10)
+    monkeypatch.setattr("gateway.stories.unknown_accounts._MOST", 600)
+    monkeypatch.setattr("gateway.stories.unknown_accounts._ASKED", 10)
     directory = ToldDirectory(*(f"u{number}" for number in range(700)))
-    comparison = Comparison(house.settings, house.database, directory)
-    found = await comparison.unknown_accounts(None)
+    unknown_accounts = UnknownAccounts(house.settings, house.database, directory)
+    found = await unknown_accounts.find(None)
     assert (len(found.unknown), found.looked_at, found.is_all) == (600, 600, False)
     assert len(directory.asked) == 10
 
 
 async def test_a_homeserver_that_cannot_or_does_not_answer(house):
     with pytest.raises(ValueError, match="cannot be asked for its accounts"):
-        await Comparison(house.settings, house.database, None).unknown_accounts(None)
+        await UnknownAccounts(house.settings, house.database, None).find(None)
     directory = ToldDirectory()
     directory.is_down = True
     with pytest.raises(HomeserverError):

@@ -224,7 +224,7 @@ async def test_a_server_that_comes_and_goes_is_one_message_that_counts(open_hous
 async def test_bursts_end_in_the_background(house):
     for _ in range(10):
         await house.codes("!")
-    await house.lookout.tell()
+    await house.burst_watch.tell()
     house.clock.turn(minutes=16)
     await house.vigil.look()
     found = await house.database.read(lambda c: alerts.pending(c, house.clock()))
