@@ -15,12 +15,11 @@ from gateway.clock import Clock, utc_now
 from gateway.config import ConfigError
 from gateway.edges import (
     make_composer,
-    make_directory,
+    make_homeserver,
     make_mailer,
-    make_token_source,
     make_whereabouts,
 )
-from gateway.homeserver.names import Names
+from gateway.homeserver.homeserver import Homeserver
 from gateway.homeserver.pulse import Pulse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
@@ -66,7 +65,7 @@ class Desk:
     foresight: Foresight
     undoing: Undoing
     notebook: Notebook
-    names: Names
+    homeserver: Homeserver
     mailer: Mailer
     burst_watch: BurstWatch
     registrar: Registrar
@@ -148,17 +147,16 @@ def _bind(
     session: aiohttp.ClientSession,
     clock: Clock,
 ) -> Desk:
-    homeserver, schedule = settings.homeserver, _schedule(settings)
+    schedule = _schedule(settings)
     hours = Hours(database, schedule, clock)
-    names = Names(session, homeserver.url, homeserver.timeout)
+    at_the_door = make_homeserver(settings, session)
     # A crowd of applicants must not keep the background's questions out.
-    patient_names = Names(session, homeserver.url, homeserver.timeout, at_once=1)
+    homeserver = make_homeserver(settings, session, at_once=1)
     bell = asyncio.Event()  # rung when a mail is owed
-    source = make_token_source(settings, session)
     rotation = Rotation(
         settings=settings,
         database=database,
-        source=source,
+        source=homeserver,
         schedule=schedule,
         wake=bell.set,
         clock=clock,
@@ -169,7 +167,7 @@ def _bind(
         database=database,
         bans=bans,
         hours=hours,
-        names=names,
+        names=at_the_door,
         burst_watch=burst_watch,
         unsaved=unsaved,
         wake=bell.set,
@@ -180,14 +178,14 @@ def _bind(
         settings=settings,
         database=database,
         bans=bans,
-        names=patient_names,
+        names=homeserver,
         rotation=rotation,
         composer=composer,
         mailer=mailer,
         bell=bell,
         clock=clock,
     )
-    pulse = Pulse(session, homeserver.url, homeserver.timeout, source)
+    pulse = Pulse(session, settings.homeserver.url, settings.homeserver.timeout, homeserver)
     vigil = Vigil(
         settings=settings,
         database=database,
@@ -197,7 +195,7 @@ def _bind(
     )
     accounts = AccountWatcher(
         database=database,
-        names=patient_names,
+        names=homeserver,
         # As long as a token may work, and the watcher may be late.
         watched_for=max(settings.registration.name_hold, settings.tokens.valid_for)
         + timedelta(days=1),
@@ -229,7 +227,7 @@ def _bind(
         foresight=foresight,
         undoing=undoing,
         notebook=Notebook(database, bans, clock),
-        names=names,
+        homeserver=homeserver,
         mailer=mailer,
         burst_watch=burst_watch,
         registrar=registrar,
@@ -239,7 +237,7 @@ def _bind(
         accounts=accounts,
         ban_watch=BanWatch(database, bans, moderation, clock),
         vigil=vigil,
-        unknown_accounts=UnknownAccounts(settings, database, make_directory(settings, session)),
+        unknown_accounts=UnknownAccounts(settings, database, homeserver),
         muting=muting,
         clock=clock,
     )
@@ -285,6 +283,7 @@ async def _stay_open(server: WebServer) -> None:
 
 def _schedule(settings: Settings) -> Schedule | None:
     tokens = settings.tokens
-    if tokens.mode != "shared" or tokens.rotation is None:
+    fixed = settings.homeserver.kind == "static"
+    if not settings.shares_token or tokens.rotation is None or fixed:
         return None
     return Schedule(tokens.rotation, tokens.downtime)

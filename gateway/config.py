@@ -25,6 +25,8 @@ class ConfigError(Exception):
 
 SECRETS = (
     ("homeserver", "admin_token"),
+    ("homeserver", "client_secret"),
+    ("homeserver", "static_token"),
     ("smtp", "password"),
     ("bot", "password"),
     ("bot", "access_token"),
@@ -67,6 +69,8 @@ def _find_secrets(data: dict[str, Any], folder: Path, environment: Mapping[str, 
 _EXAMPLES = {
     "server_name": "must be the server's name, such as example.org",
     "homeserver.url": "must be an address without a path, such as https://matrix.example.org",
+    "homeserver.auth_url": "must be an address, such as https://auth.example.org",
+    "homeserver.admin_room": "must be a room's id or alias, such as #admins:example.org",
     "bot.user": "must be a Matrix id, such as @porter:example.org",
     "bot.room": "must be a room's id or alias, such as #moderators:example.org",
 }

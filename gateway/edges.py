@@ -6,47 +6,55 @@ import aiohttp
 
 from gateway.config import ConfigError
 from gateway.homeserver.admin_api import AdminApi
-from gateway.homeserver.homeserver import AccountDirectory, TokenSource
-from gateway.homeserver.synapse import SynapseTokens
-from gateway.homeserver.synapse_accounts import SynapseAccounts
+from gateway.homeserver.file_server import FileServer
+from gateway.homeserver.homeserver import Homeserver
+from gateway.homeserver.names import CarefulNames, registrable
+from gateway.homeserver.static import StaticServer
+from gateway.homeserver.synapse import Synapse
 from gateway.homeserver.token_file import TokenFile
 from gateway.homeserver.whereabouts import PATIENCE, Whereabouts
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.settings import Settings
 
+# How sentences call a server that reads a token file.
+_TITLES = {
+    "conduwuit": "conduwuit",
+    "continuwuity": "continuwuity",
+    "tuwunel": "tuwunel",
+    "token_file": "a homeserver with a token file",
+}
 
-def make_token_source(settings: Settings, session: aiohttp.ClientSession) -> TokenSource:
-    """The homeserver's side of the tokens."""
+
+def make_homeserver(
+    settings: Settings, session: aiohttp.ClientSession, *, at_once: int = 2
+) -> Homeserver:
+    """The homeserver as its kind is; `at_once` questions about names go to it at a time."""
     homeserver = settings.homeserver
-    if homeserver.kind == "token_file":
-        assert homeserver.token_file is not None
-        return TokenFile(homeserver.token_file)
-    assert homeserver.admin_token is not None
-    secret = homeserver.admin_token.get_secret_value()
-    return SynapseTokens(session, homeserver.url, secret, homeserver.timeout)
-
-
-def make_directory(settings: Settings, session: aiohttp.ClientSession) -> AccountDirectory | None:
-    """Where accounts are listed; None where the homeserver lists none."""
-    homeserver = settings.homeserver
-    if homeserver.kind == "token_file":
-        return None
-    assert homeserver.admin_token is not None
-    secret = homeserver.admin_token.get_secret_value()
-    return SynapseAccounts(
-        session, homeserver.url, secret, homeserver.timeout, settings.server_name
+    names = CarefulNames(
+        registrable(session, homeserver.url, homeserver.timeout), homeserver.timeout, at_once
     )
+    if homeserver.way == "token_file":
+        assert homeserver.token_file is not None
+        return FileServer(TokenFile(homeserver.token_file), names, _TITLES[homeserver.kind])
+    if homeserver.way == "static_token":
+        assert homeserver.static_token is not None
+        return StaticServer(homeserver.static_token.get_secret_value(), names)
+    api = AdminApi(session, homeserver.url, _admin_token(settings), homeserver.timeout)
+    return Synapse(api, names, settings.server_name)
 
 
 def make_whereabouts(settings: Settings, session: aiohttp.ClientSession) -> Whereabouts:
     """Whom and what the network can be asked for before a ban."""
-    homeserver = settings.homeserver
-    if homeserver.kind == "token_file":
+    if settings.homeserver.admin_token is None:
         return Whereabouts(None)
-    assert homeserver.admin_token is not None
-    secret = homeserver.admin_token.get_secret_value()
-    return Whereabouts(AdminApi(session, homeserver.url, secret, PATIENCE))
+    url = settings.homeserver.url
+    return Whereabouts(AdminApi(session, url, _admin_token(settings), PATIENCE))
+
+
+def _admin_token(settings: Settings) -> str:
+    assert settings.homeserver.admin_token is not None
+    return settings.homeserver.admin_token.get_secret_value()
 
 
 def make_mailer(settings: Settings) -> Mailer:

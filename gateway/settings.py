@@ -3,90 +3,52 @@
 `gateway.config` reads them from a file.
 """
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parseaddr
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
 from typing import Annotated, Literal
 
-from croniter import CroniterBadDateError, croniter
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from gateway.rules.doubts import Caution
-from gateway.rules.durations import parse_duration
-from gateway.rules.limits import Limit, parse_limit
+from gateway.rules.limits import Limit
+from gateway.values import Cron, Duration, FilePath, LimitText, Network, Port, Share, Size
 
 _SHORTEST_QUIET = timedelta(minutes=1)
 _LONGEST_DELIVERY = timedelta(minutes=4)  # a mail is leased for five
 
 
-def _duration(value: object) -> timedelta:
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError("must be a span of time such as 7d, 12h or 1h30m")
-    return parse_duration(str(value))
-
-
-def _limit(value: object) -> Limit:
-    if not isinstance(value, str):
-        raise ValueError("must be a limit such as 10 per 1h")
-    return parse_limit(value)
-
-
-def _share(value: object) -> float:
-    number = value.removesuffix("%").strip() if isinstance(value, str) else ""
-    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", number) or float(number) > 100:
-        raise ValueError("must be a share from 0% to 100%, such as 5%")
-    return float(number) / 100
-
-
-def _size(value: object) -> int:
-    found = re.fullmatch(r"([0-9]{1,9}) ?([KMGT]i)?B", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("must be a size such as 500MiB or 2GiB")
-    return int(found[1]) << (10 * " KMGT".index(found[2][0]) if found[2] else 0)
-
-
-def _network(value: object) -> IPv4Network | IPv6Network:
-    if not isinstance(value, str):
-        raise ValueError("must be an address or network in quotes, such as '10.0.0.0/8'")
-    return ip_network(value, strict=False)
-
-
-def _path(value: object, info: ValidationInfo) -> Path:
-    if not isinstance(value, str) or not value:
-        raise ValueError("must be a path")
-    return Path((info.context or {}).get("folder", "."), value)
-
-
-def _cron(value: object) -> str:
-    if not isinstance(value, str) or len(value.split()) != 5 or not croniter.is_valid(value):
-        raise ValueError("must be five cron fields, such as '0 0 * * 1' for Mondays at 00:00 UTC")
-    if re.search("(?i)(?<![a-z])r(?![a-z])", value):
-        raise ValueError("must be fixed times: R stands for another one each time it is read")
-    try:
-        croniter(value, datetime(2026, 1, 1, tzinfo=UTC)).get_next()
-    except CroniterBadDateError:
-        raise ValueError(f"must be a time that comes: no year has a day for {value!r}") from None
+def _kind(value: object) -> object:
+    if value == "dendrite":
+        raise ValueError(
+            "a Dendrite cannot be served: it stores registration tokens, and its registration asks"
+            " for none, so they would keep nobody out"
+        )
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-LimitText = Annotated[Limit, BeforeValidator(_limit)]
-Share = Annotated[float, BeforeValidator(_share)]
-Size = Annotated[int, BeforeValidator(_size)]
-Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
-FilePath = Annotated[Path, BeforeValidator(_path)]
-Cron = Annotated[str, BeforeValidator(_cron)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Way = Literal["admin_token", "client_id", "admin_room", "token_file", "static_token"]
+# How a token gets into each kind: one of these keys says it, the first that is set.
+_WAYS: dict[str, tuple[Way, ...]] = {
+    "synapse": ("admin_token",),
+    "mas": ("client_id",),
+    "tuwunel": ("admin_token", "token_file", "admin_room"),
+    "continuwuity": ("token_file", "admin_room"),
+    "conduwuit": ("token_file",),
+    "token_file": ("token_file",),
+    "static": ("static_token",),
+}
+# What belongs to a way besides, and the kinds whose admin room serves their accounts.
+_TOGETHER: dict[Way, tuple[str, ...]] = {"client_id": ("auth_url", "client_secret")}
+_ROOMS = ("tuwunel", "continuwuity", "conduwuit")
+_KEYS = (
+    "admin_token",
+    "auth_url",
+    "client_id",
+    "client_secret",
+    "admin_room",
+    "token_file",
+    "static_token",
+)
 
 
 class _Section(BaseModel):
@@ -108,25 +70,51 @@ class Web(_Section):
 class Homeserver(_Section):
     """Where accounts are opened, and how a token gets in."""
 
-    kind: Literal["synapse", "token_file"]
+    kind: Annotated[
+        Literal["synapse", "mas", "tuwunel", "continuwuity", "conduwuit", "token_file", "static"],
+        BeforeValidator(_kind),
+    ]
     url: str = Field(pattern=r"^https?://[^\s/]+/?$")
     admin_token: SecretStr | None = None
+    auth_url: str | None = Field(None, pattern=r"^https?://[^\s]+$")
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    admin_room: str | None = Field(None, pattern=r"^[!#]\S+$")
     token_file: FilePath | None = None
+    static_token: SecretStr | None = None
     timeout: Duration = timedelta(seconds=5)
+
+    @property
+    def way(self) -> Way:
+        """The key that says how tokens get in."""
+        return next(way for way in _WAYS[self.kind] if getattr(self, way) is not None)
 
     @model_validator(mode="after")
     def _complete(self) -> "Homeserver":
-        if self.kind == "synapse" and self.admin_token is None:
-            raise ValueError("kind synapse needs admin_token or admin_token_file")
-        if self.kind == "token_file" and self.token_file is None:
-            raise ValueError("kind token_file needs token_file, the file that the server reads")
+        ways = _WAYS[self.kind]
+        given = [key for key in _KEYS if getattr(self, key) is not None]
+        chosen = [way for way in ways if way in given and way != "admin_room"]
+        if len(chosen) > 1:
+            raise ValueError(f"set either {' or '.join(chosen)}: tokens get in one way")
+        if not any(way in given for way in ways):
+            needed = " or ".join(ways)
+            raise ValueError(f"kind {self.kind} needs {needed}; example-config.yaml shows how")
+        beside = _TOGETHER.get(self.way, ())
+        missing = [key for key in beside if key not in given]
+        if missing:
+            raise ValueError(f"kind {self.kind} needs {' and '.join(missing)} too")
+        room = ("admin_room",) if self.kind in _ROOMS else ()
+        idle = [key for key in given if key not in (self.way, *beside, *room)]
+        if idle:
+            raise ValueError(f"kind {self.kind} does not use {' and '.join(idle)}: take it out")
         return self
 
 
 class Tokens(_Section):
-    """One token for each applicant, or one shared by all that rotates."""
+    """One token for each applicant, or one shared by all that rotates. `mode` is None for the
+    first wherever the homeserver can."""
 
-    mode: Literal["per_applicant", "shared"] = "shared"
+    mode: Literal["per_applicant", "shared"] | None = None
     valid_for: Duration = timedelta(days=7)
     rotation: Cron | None = "0 0 * * *"
     downtime: Duration = timedelta()
@@ -266,8 +254,20 @@ class Settings(_Section):
     alerts: Alerts = Alerts()
     moderation: Moderation = Moderation()
 
+    @property
+    def shares_token(self) -> bool:
+        """Whether all applicants get the same token."""
+        if self.tokens.mode is None:
+            return self.homeserver.kind == "static"
+        return self.tokens.mode == "shared"
+
     @model_validator(mode="after")
     def _possible(self) -> "Settings":
-        if self.homeserver.kind == "token_file" and self.tokens.mode == "per_applicant":
-            raise ValueError("tokens.mode: a token file serves shared tokens, so set mode: shared")
+        if self.homeserver.kind == "static":
+            if not self.shares_token:
+                raise ValueError("tokens.mode: a static token is everybody's, so set mode: shared")
+            if self.tokens.downtime or self.tokens.overlap:
+                raise ValueError("tokens: a static token never rotates: no downtime, no overlap")
+        if self.homeserver.way == "admin_room" and self.bot is None:
+            raise ValueError("bot: missing; it asks for the tokens in homeserver.admin_room")
         return self

@@ -52,10 +52,17 @@ def commands(group: click.Group, prefix: str = "") -> list[str]:
 def test_the_example_holds_every_key_and_no_other() -> None:
     named = {key.removesuffix("_file") for key in written(yaml.safe_load(EXAMPLE))}
     secret = {f"{section}.{key}" for section, key in SECRETS}
-    # Of the two ways to log in only one can stand there as YAML; the other stands beside it.
-    assert "# access_token_file:" in EXAMPLE
+    # Of the ways to log in, and of those for a token, only one can stand there as YAML.
+    beside = {
+        "bot.access_token",
+        *(f"homeserver.{key}" for key in ("auth_url", "client_id", "client_secret")),
+        *(f"homeserver.{key}" for key in ("admin_room", "token_file", "static_token")),
+    }
+    beside = {key if key in secret else key.removesuffix("_file") for key in beside}
+    for key in beside:
+        assert re.search(rf"^  # {key.partition('.')[2]}(_file)?: ", EXAMPLE, re.MULTILINE), key
     known = {key if key in secret else key.removesuffix("_file") for key in keys(Settings)}
-    assert named | {"bot.access_token"} == known
+    assert named | beside == known
 
 
 def test_every_key_of_the_example_is_explained() -> None:

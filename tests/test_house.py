@@ -24,7 +24,7 @@ HOMES = {
     "aiosmtplib": ("gateway/mail/",),
     "aiosmtpd": ("bot/demo/",),
     "click": ("bot/",),
-    "croniter": ("gateway/rules/", "gateway/settings.py"),
+    "croniter": ("gateway/rules/", "gateway/values.py"),
     "disposable_email_domains": ("gateway/rules/throwaway.py",),
     "re2": ("gateway/rules/",),
     "matplotlib": ("bot/chart.py",),
@@ -39,6 +39,7 @@ FLOORS = (
         "gateway/mail/",
         "gateway/config.py",
         "gateway/settings.py",
+        "gateway/values.py",
     ),
     (
         "gateway/stories/",

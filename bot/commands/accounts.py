@@ -125,7 +125,12 @@ def _count(number: int, is_cut: bool, what: str) -> str:
 
 
 def _stranger(each: Unknown) -> tuple[Cell, ...]:
-    return code(each.account.name), f"{each.account.created_at:%Y-%m-%d %H:%M}", _mark(each)
+    return code(each.account.name), _made(each), _mark(each)
+
+
+def _made(each: Unknown) -> str:
+    at = each.account.created_at
+    return "unknown" if at is None else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _mark(each: Unknown) -> str:
@@ -138,10 +143,7 @@ def _mark(each: Unknown) -> str:
 
 def _strangers(found: Found, now: datetime) -> Attachment:
     stream = io.StringIO(newline="")
-    rows = (
-        (each.account.name, each.account.created_at.isoformat(), _mark(each))
-        for each in found.unknown
-    )
+    rows = ((each.account.name, _made(each), _mark(each)) for each in found.unknown)
     count = write_rows(("name", "created_at", "mark"), rows, stream)
     return Attachment(
         f"unknown-accounts-{now:%Y%m%d-%H%M%S}.csv",

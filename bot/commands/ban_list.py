@@ -102,7 +102,7 @@ async def _test_name(call: Call, value: str) -> Answer:
     holder = await call.desk.database.read(lambda c: precedents.holder(c, name, now))
     if holder is not None:
         lines.append(f"The name is held by registration {holder.id} until {when(holder.until)}.")
-    lines.append(_AVAILABILITY[await call.desk.names.availability(name)])
+    lines.append(_AVAILABILITY[await call.desk.homeserver.availability(name)])
     return Answer(tuple(lines))
 
 

@@ -64,7 +64,7 @@ async def reject(context: click.Context, words: tuple[str, ...]) -> Answer:
     ids, reason = _ids_and_reason(context, words)
     decided = await call.desk.reviews.reject_all(call.author, ids, reason)
     answer = _answer(decided, "Rejected: ", "")
-    if call.desk.settings.tokens.mode == "shared" and any(each.mailed_at for each in decided.done):
+    if call.desk.settings.shares_token and any(each.mailed_at for each in decided.done):
         warning = ("The shared token was mailed already: ", code("token rotate"), " ends it.")
         return Answer((*answer.lines, warning), ok=answer.ok)
     return answer

@@ -61,7 +61,7 @@ async def read(desk: Desk) -> Standing:
 
 
 def _tokens(connection: Connection, desk: Desk, now: datetime) -> str:
-    if desk.settings.tokens.mode == "shared":
+    if desk.settings.shares_token:
         shared = tokens.current_shared(connection)
         if shared is None:
             return "Shared token: not in force yet."

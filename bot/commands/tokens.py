@@ -26,7 +26,7 @@ def token(context: click.Context, show: bool) -> Awaitable[Answer] | None:
 
 async def _standing(call: Call, show: bool) -> Answer:
     shared = await call.desk.database.read(store.current_shared)
-    is_shared = call.desk.settings.tokens.mode == "shared"
+    is_shared = call.desk.settings.shares_token
     lines = await (_shared(call, shared, show) if is_shared else _own(call))
     given = await call.desk.rotation.given.standing()
     lines += ["Given away by hand:"] if given else []

@@ -199,7 +199,7 @@ def has_shared_token(connection: Connection) -> bool:
 
 
 def _why_no_token(settings: Settings, token: str, has_token: bool) -> str:
-    if settings.tokens.mode != "shared" or settings.homeserver.kind != "token_file":
+    if not settings.shares_token or settings.homeserver.way != "token_file":
         return "the desk does not give out a shared token by a token file"
     if has_token:
         return "the desk has a shared token already"

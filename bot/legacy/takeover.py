@@ -99,4 +99,4 @@ async def _put_in_force(settings: Settings, database: Database, value: str, cloc
     number = await database.write(prepare)
     if number is not None and settings.homeserver.token_file is not None:
         await TokenFile(settings.homeserver.token_file).issue(Token(value))
-        await database.write(lambda c: tokens.issued(c, number, clock()))
+        await database.write(lambda c: tokens.issued(c, number, value, None, clock()))

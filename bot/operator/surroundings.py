@@ -74,11 +74,11 @@ async def _check_mail(settings: Settings) -> list[Finding]:
 
 
 async def _check_homeserver(settings: Settings, may_log_in: bool) -> list[Finding]:
-    bot, kind = settings.bot, settings.homeserver.kind
+    bot, way = settings.bot, settings.homeserver.way
     async with aiohttp.ClientSession() as session:
         silence = await _check_versions(session, settings)
         questions = []
-        if not silence or kind == "token_file":
+        if not silence or way == "token_file":
             questions.append(_check_tokens(session, settings))
         if not silence and bot is not None and may_log_in:
             questions.append(_check_room(settings, bot))
@@ -104,9 +104,9 @@ async def _check_versions(session: aiohttp.ClientSession, settings: Settings) ->
 
 async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
     try:
-        await edges.make_token_source(settings, session).check()
+        await edges.make_homeserver(settings, session).check()
     except HomeserverError as error:
-        if settings.homeserver.kind == "token_file":
+        if settings.homeserver.way == "token_file":
             remedy = "its folder must be there and writable for Porter's user"
             return [Finding(f"homeserver.token_file: {error}; {remedy}")]
         remedy = "it must be an access token of a server admin"

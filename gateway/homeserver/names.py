@@ -1,11 +1,12 @@
 """Whether a name is still free on the homeserver, without ever holding a request up.
 
-`GET /_matrix/client/v3/register/available` needs no log-in. Servers limit its rate (Synapse: three
-of six at once), so few questions are asked at a time; after a sign of trouble none for a moment.
+Servers limit the rate of such questions (Synapse: three of six at once), so few are asked at a
+time; after a sign of trouble none for a moment.
 """
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import aiohttp
@@ -20,14 +21,42 @@ _SHORTEST_REST = 1.0  # seconds without questions after trouble
 _LONGEST_REST = 10.0
 
 
-class Names:
-    """Asks for names; an answer comes within `timeout`, and UNKNOWN is an answer."""
+Ask = Callable[[str], Awaitable[Answer]]
+Read = Callable[[Answer], NameAvailability]
+
+
+def registrable(session: aiohttp.ClientSession, url: str, timeout: timedelta) -> Ask:
+    """The question of the client API, which needs no log-in: GET .../register/available.
+
+    https://spec.matrix.org/v1.17/client-server-api/#get_matrixclientv3registeravailable
+    """
+    address = URL(url.rstrip("/") + "/_matrix/client/v3/register/available")
+
+    async def question(name: str) -> Answer:
+        return await ask(session, "GET", address.with_query(username=name), timeout=timeout)
+
+    return question
+
+
+def read_registrable(answer: Answer) -> NameAvailability:
+    """What the client API's answer says of a name."""
+    if answer.status == 200 and answer.body.get("available") is True:
+        return NameAvailability.FREE
+    if answer.status in (400, 403) and answer.errcode in _TAKEN:
+        return NameAvailability.TAKEN
+    # M_FORBIDDEN is left open: the conduwuit family says it of a forbidden name, Synapse of every
+    # name while its registration is off.
+    return NameAvailability.UNKNOWN
+
+
+class CarefulNames:
+    """Asks for names, `at_once` at a time; an answer comes within `timeout`, and UNKNOWN is one."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, url: str, timeout: timedelta, at_once: int = 2
+        self, ask: Ask, timeout: timedelta, at_once: int, read: Read = read_registrable
     ) -> None:
-        self._session = session
-        self._url = URL(url.rstrip("/") + "/_matrix/client/v3/register/available")
+        self._question = ask
+        self._read = read
         self._timeout = timeout
         self._turns = asyncio.Semaphore(at_once)
         self._asking = 0  # questions under way and in the queue
@@ -48,25 +77,14 @@ class Names:
             async with asyncio.timeout(self._timeout.total_seconds()), self._turns:
                 if time.monotonic() < self._rests_until:
                     return NameAvailability.UNKNOWN
-                url = self._url.with_query(username=name)
-                answer = await ask(self._session, "GET", url, timeout=self._timeout)
+                answer = await self._question(name)
         except (HomeserverError, TimeoutError):
             self._rest(None)
             return NameAvailability.UNKNOWN
         if answer.status == 429 or answer.status >= 500:
             self._rest(answer.retry_after)
-        return _read(answer)
+        return self._read(answer)
 
     def _rest(self, wanted: float | None) -> None:
         pause = min(max(wanted or 0.0, _SHORTEST_REST), _LONGEST_REST)
         self._rests_until = max(self._rests_until, time.monotonic() + pause)
-
-
-def _read(answer: Answer) -> NameAvailability:
-    if answer.status == 200 and answer.body.get("available") is True:
-        return NameAvailability.FREE
-    if answer.status in (400, 403) and answer.errcode in _TAKEN:
-        return NameAvailability.TAKEN
-    # M_FORBIDDEN is left open: the conduwuit family says it of a forbidden name, Synapse of every
-    # name while its registration is off.
-    return NameAvailability.UNKNOWN

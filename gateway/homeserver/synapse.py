@@ -1,106 +1,71 @@
-"""Tokens of a Synapse, by its admin API.
-
-https://element-hq.github.io/synapse/latest/usage/administration/admin_api/registration_tokens.html
-Its error texts quote the token they are about, so none of them is passed on; errcodes are.
-"""
+"""Synapse: tokens and accounts by its admin API, names by the client API."""
 
 from collections.abc import Sequence
-from datetime import timedelta
-from typing import Any
-from urllib.parse import quote
-
-import aiohttp
+from datetime import datetime
 
 from gateway.homeserver.admin_api import AdminApi
-from gateway.homeserver.homeserver import HomeserverError, Token
-from gateway.homeserver.question import Answer
-from gateway.rules.tokens import new_token
+from gateway.homeserver.homeserver import (
+    Abilities,
+    Account,
+    Homeserver,
+    Issued,
+    NameAvailability,
+    Names,
+    Restriction,
+    Token,
+    TokenState,
+)
+from gateway.homeserver.synapse_accounts import SynapseAccounts
+from gateway.homeserver.synapse_tokens import SynapseTokens
 
-_TOKENS = "/v1/registration_tokens/"
 
+class Synapse(Homeserver):
+    """A Synapse that signs people up itself. With an authentication service before it: `mas`."""
 
-class SynapseTokens:
-    """A TokenSource on Synapse, which enforces uses and expiry itself.
+    abilities = Abilities(
+        title="Synapse",
+        lists_accounts=True,
+        restricts=frozenset(Restriction),
+        lifts=frozenset({Restriction.LOCKED, Restriction.SUSPENDED}),
+    )
 
-    Its count of uses has a gap (seen on 1.163): it is read in one transaction and raised in the
-    next, so sign-ups that overlap within milliseconds may each open an account with a single-use
-    token. The token's `completed` then exceeds its `uses_allowed`; later sign-ups are refused.
-    """
+    def __init__(self, api: AdminApi, names: Names, server_name: str) -> None:
+        self._tokens = SynapseTokens(api)
+        self._names = names
+        self._accounts = SynapseAccounts(api, server_name)
 
-    counts_uses = True
-
-    def __init__(
-        self, session: aiohttp.ClientSession, url: str, admin_token: str, timeout: timedelta
-    ) -> None:
-        self._api = AdminApi(session, url, admin_token, timeout)
-
-    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
+    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> Issued:
         """Make the token, or find that an earlier attempt made it; then revoke `instead_of`."""
-        wish: dict[str, Any] = {"uses_allowed": token.uses, "expiry_time": None}
-        if token.expires_at is not None:
-            wish["expiry_time"] = int(token.expires_at.timestamp() * 1000)
-        answer = await self._ask("POST", "new", {"token": token.value, **wish})
-        if answer.status == 400:
-            await self._settle(token.value, wish)
-        elif answer.status != 200:
-            raise self._api.refusal("issue a token", answer)
-        for value in instead_of:
-            if value != token.value:
-                await self.revoke(value)
+        return await self._tokens.issue(token, instead_of=instead_of)
 
     async def revoke(self, value: str) -> None:
         """Delete the token; sign-ups already under way with it are turned away too."""
-        answer = await self._ask("DELETE", value)
-        if answer.status != 200 and not _unknown(answer):
-            raise self._api.refusal("revoke a token", answer)
+        await self._tokens.revoke(value)
 
-    async def is_used_up(self, value: str) -> bool:
-        """Whether as many accounts were opened as the token allows."""
-        completed, allowed = await self._uses(value)
-        return completed is not None and allowed is not None and completed >= allowed
-
-    async def used(self, value: str) -> int | None:
+    async def state(self, value: str) -> TokenState:
         """How many sign-ups were completed; one under way does not count yet."""
-        return (await self._uses(value))[0]
+        return await self._tokens.state(value)
 
     async def check(self) -> None:
         """Ask for a token that nobody has: only an admin is told that there is none."""
-        answer = await self._ask("GET", new_token())
-        if answer.status != 200 and not _unknown(answer):
-            raise self._api.refusal("answer a question about tokens", answer)
+        await self._tokens.check()
 
-    async def _uses(self, value: str) -> tuple[int | None, int | None]:
-        """How many accounts a token opened, and how many it may open at all."""
-        answer = await self._ask("GET", value)
-        if _unknown(answer):
-            return None, None
-        if answer.status != 200:
-            raise self._api.refusal("answer a question about a token", answer)
-        completed, allowed = answer.body.get("completed"), answer.body.get("uses_allowed")
-        return (
-            completed if isinstance(completed, int) else None,
-            allowed if isinstance(allowed, int) else None,
-        )
+    async def availability(self, name: str) -> NameAvailability:
+        """As the client API tells."""
+        return await self._names.availability(name)
 
-    async def _settle(self, value: str, wish: dict[str, Any]) -> None:
-        """After a refused creation: accept the token if it is there, as wished for."""
-        answer = await self._ask("GET", value)
-        if _unknown(answer):  # so the creation was refused for the wish itself
-            raise HomeserverError(
-                f"{self._api.url} refused the new token: its expiry is past, or it is malformed"
-            )
-        if answer.status == 200 and any(answer.body.get(key) != wish[key] for key in wish):
-            answer = await self._ask("PUT", value, wish)
-        if answer.status != 200:
-            raise self._api.refusal("issue a token", answer)
+    async def account(self, name: str) -> Account | None:
+        """The account's own page."""
+        return await self._accounts.account(name)
 
-    async def _ask(self, method: str, tail: str, body: dict[str, Any] | None = None) -> Answer:
-        # A value that is no token ("..", "a/b") must not reach another part of the admin API.
-        if tail in (".", ".."):
-            raise HomeserverError(f"{tail!r} is no registration token")
-        return await self._api.ask(method, _TOKENS + quote(tail, safe=""), body=body)
+    async def newest(self, since: datetime | None, most: int) -> list[Account]:
+        """Accounts by the time they were made."""
+        return await self._accounts.newest(since, most)
 
+    async def restrict(self, name: str, restriction: Restriction) -> None:
+        """Lock, suspend or deactivate; nobody's messages are erased by it."""
+        await self._accounts.restrict(name, restriction)
 
-def _unknown(answer: Answer) -> bool:
-    """Whether Synapse itself, not a proxy before it, says that there is no such token."""
-    return answer.status == 404 and answer.errcode == "M_NOT_FOUND"
+    async def lift(self, name: str, restriction: Restriction) -> None:
+        """Unlock or unsuspend; a deactivated account is lost."""
+        await self._accounts.lift(name, restriction)

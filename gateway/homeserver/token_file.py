@@ -19,9 +19,7 @@ _NEW_FILE_MODE = 0o644  # the homeserver runs as another user and must be able t
 
 
 class TokenFile:
-    """A TokenSource over such a file. It knows no uses and no expiry: revoke what is over."""
-
-    counts_uses = False
+    """Such a file. It knows no uses and no expiry: revoke what is over."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -44,14 +42,6 @@ class TokenFile:
             return [each for each in values if each != value]
 
         await asyncio.to_thread(self._replace, change)
-
-    async def is_used_up(self, value: str) -> bool:
-        """Never: a token in a file opens any number of accounts."""
-        return False
-
-    async def used(self, value: str) -> int | None:
-        """Unknown: nobody counts."""
-        return None
 
     async def check(self) -> None:
         """Read the file, if there is one, and look whether its folder takes another."""

@@ -58,6 +58,7 @@ tokens = Table(
     Column("expires_at", UtcDateTime),
     Column("withdraw_at", UtcDateTime),  # to be taken from the homeserver then
     Column("withdrawn_at", UtcDateTime),
+    Column("link", Text),  # to a page where it is filled in
     Index("tokens_by_registration", "registration_id"),
     Index("tokens_to_withdraw", "withdrawn_at", "withdraw_at"),
 )
@@ -82,6 +83,7 @@ registrations = Table(
     Column("token_id", Integer, ForeignKey("tokens.id")),
     Column("mailed_at", UtcDateTime),
     Column("registered_at", UtcDateTime),
+    Column("account", Text),  # the name that was registered, which may be another than asked for
     Index("registrations_by_time", "created_at"),
     Index("registrations_by_network", "network", "created_at"),
     Index("registrations_by_email", "email_key", "created_at"),
@@ -95,6 +97,35 @@ registrations = Table(
         "registered_at",
         sqlite_where=text("registered_at IS NOT NULL"),
     ),
+)
+
+accounts = Table(  # accounts that appeared on the homeserver
+    "accounts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("created_at", UtcDateTime),  # none where the homeserver does not tell
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("ip", Text),  # from where it was opened, as the admin room told
+    Column("registration_id", Integer, ForeignKey("registrations.id")),  # the request that it is of
+    Column("settled_at", UtcDateTime),  # it was linked, or reported
+    Index("accounts_by_time", "seen_at"),
+    Index("accounts_to_settle", "name", sqlite_where=text("settled_at IS NULL")),
+)
+
+orders = Table(  # commands for the homeserver's admin room, which the bot gives there
+    "orders",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False),  # the wish that it fulfils
+    Column("command", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("event_id", Text),  # the command in the room
+    Column("reply", Text),
+    Column("answered_at", UtcDateTime),
+    Column("discarded_at", UtcDateTime),  # its reply fulfilled nothing: the wish asks anew
+    Index("orders_by_key", "key"),
+    Index("orders_by_event", "event_id"),
+    Index("orders_open", "id", sqlite_where=text("answered_at IS NULL AND discarded_at IS NULL")),
 )
 
 mails = Table(

@@ -16,7 +16,7 @@ from gateway.store.schema import tokens
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A token; `issued_at` is empty until it works.
+    """A token; `issued_at` is empty until it works. `link` leads to a page where it is filled in.
 
     Its `purpose` is an applicant's own ("applicant"), everybody's ("shared"), or one that a
     moderator gave away ("person"). It opens `uses` accounts, any number when that is empty.
@@ -31,6 +31,7 @@ class IssuedToken:
     issued_at: datetime | None
     expires_at: datetime | None
     withdraw_at: datetime | None
+    link: str | None
 
 
 _COLUMNS = tuple(tokens.c[name] for name in IssuedToken.__slots__)
@@ -80,14 +81,20 @@ def prepare_given(
     )
 
 
-def issued(connection: Connection, token_id: int, now: datetime) -> None:
-    """The homeserver has it."""
-    connection.execute(tokens.update().where(tokens.c.id == token_id).values(issued_at=now))
+def issued(
+    connection: Connection, token_id: int, value: str, link: str | None, now: datetime
+) -> None:
+    """The homeserver has it, with this value: its own, where it makes tokens up."""
+    connection.execute(
+        tokens.update().where(tokens.c.id == token_id).values(issued_at=now, value=value, link=link)
+    )
 
 
-def came_into_force(connection: Connection, token_id: int, now: datetime) -> bool:
+def came_into_force(
+    connection: Connection, token_id: int, value: str, link: str | None, now: datetime
+) -> bool:
     """The homeserver has it; False when it was ended meanwhile, and so has to be taken back."""
-    issued(connection, token_id, now)
+    issued(connection, token_id, value, link, now)
     works = still_works(connection, token_id, now)
     if not works:
         # Its revocation may have come first, and then the homeserver has it now.

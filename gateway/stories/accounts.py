@@ -10,8 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import NameAvailability
-from gateway.homeserver.names import Names
+from gateway.homeserver.homeserver import NameAvailability, Names
 from gateway.store import audit, leases, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.database import Database, complaint

@@ -15,8 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import HomeserverError, NameAvailability
-from gateway.homeserver.names import Names
+from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Names
 from gateway.mail.compose import Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
 from gateway.rules.addresses import parse_address

@@ -62,7 +62,7 @@ class GivenTokens:
     @property
     def counts_uses(self) -> bool:
         """Whether the homeserver keeps count of a token's uses; else it opens any number."""
-        return self._source.counts_uses
+        return self._source.abilities.counts_uses
 
     async def issue(
         self, author: Author, uses: int, span: timedelta, note: str | None = None
@@ -77,7 +77,7 @@ class GivenTokens:
             made = _done(connection, author, _ISSUE)
             if made is not None:
                 return made
-            counted = uses if self._source.counts_uses else None
+            counted = uses if self.counts_uses else None
             token = tokens.prepare_given(connection, new_token(), counted, now, now + span)
             after = (
                 f"{counted or 'any number of'} uses until {token.withdraw_at:%Y-%m-%d %H:%M} UTC"
@@ -121,7 +121,7 @@ class GivenTokens:
     async def used(self, token: IssuedToken) -> int | None:
         """How many accounts a token opened, as far as the homeserver tells."""
         try:
-            return await self._source.used(token.value)
+            return (await self._source.state(token.value)).used
         except HomeserverError:
             return None
 
@@ -149,9 +149,11 @@ class GivenTokens:
         return Revoked(token, True, mail_owed)
 
     async def _put_in_force(self, token: IssuedToken) -> bool:
-        await self._source.issue(Token(token.value, token.uses, token.expires_at))
+        issued = await self._source.issue(Token(token.value, token.uses, token.expires_at))
         now = self._clock()
-        return await self._database.write(lambda c: tokens.came_into_force(c, token.id, now))
+        return await self._database.write(
+            lambda c: tokens.came_into_force(c, token.id, issued.value, issued.link, now)
+        )
 
 
 def _subject(token: IssuedToken) -> str:

@@ -9,8 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import NameAvailability
-from gateway.homeserver.names import Names
+from gateway.homeserver.homeserver import NameAvailability, Names
 from gateway.rules.doubts import Doubt, doubts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen

@@ -6,7 +6,7 @@ crash at any point is made good by the next process that looks.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
+from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource, TokenState
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations, states, tokens
@@ -57,7 +57,7 @@ class Rotation:
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
-        self._shared = settings.tokens.mode == "shared"
+        self._shared = settings.shares_token
         self._valid_for = settings.tokens.valid_for
         self._mail_domain = settings.smtp.domain
         self._database = database
@@ -84,10 +84,13 @@ class Rotation:
             )
         )
         if token.issued_at is None:
-            await self._source.issue(Token(token.value, 1, token.expires_at))
+            issued = await self._source.issue(Token(token.value, 1, token.expires_at))
             now = self._clock()
-            if not await self._database.write(lambda c: tokens.came_into_force(c, token.id, now)):
+            if not await self._database.write(
+                lambda c: tokens.came_into_force(c, token.id, issued.value, issued.link, now)
+            ):
                 raise HomeserverError("the token was withdrawn before it was in force")
+            return replace(token, value=issued.value, link=issued.link)
         return token
 
     def ends_at(self, token: IssuedToken) -> datetime | None:
@@ -184,13 +187,13 @@ class Rotation:
             nonlocal is_away
             async with turns:
                 try:
-                    used = not is_away and await self._source.is_used_up(token.value)
+                    state = TokenState() if is_away else await self._source.state(token.value)
                 except HomeserverError:
                     is_away = True  # the rest counts as unused: a mail too many is no harm
                     return None
-                return token.registration_id if used else None
+                return token.registration_id if state.is_used_up else None
 
-        own = [each for each in living if each.registration_id is not None]
+        own = [each for each in living if each.registration_id is not None and each.issued_at]
         return [each for each in await asyncio.gather(*map(ask, own)) if each is not None]
 
     @staticmethod

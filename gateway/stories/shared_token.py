@@ -111,12 +111,14 @@ class SharedToken:
         new, gone = await self._database.write(prepare)
         if new is None:
             return
-        await self._source.issue(Token(new.value), instead_of=[each.value for each in gone])
+        issued = await self._source.issue(
+            Token(new.value), instead_of=[each.value for each in gone]
+        )
 
         def record(connection: Connection) -> None:
             now = self._clock()
             is_first = tokens.current_shared(connection) is None and not gone
-            tokens.issued(connection, new.id, now)
+            tokens.issued(connection, new.id, issued.value, issued.link, now)
             tokens.supersede(connection, new.id, now + self._overlap)
             for token in gone:
                 tokens.withdrawn(connection, token.id, now)

@@ -37,11 +37,9 @@ class Found:
 
 
 class UnknownAccounts:
-    """Finds accounts without a request. `directory` is None where accounts cannot be listed."""
+    """Finds accounts without a request."""
 
-    def __init__(
-        self, settings: Settings, database: Database, directory: AccountDirectory | None
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, directory: AccountDirectory) -> None:
         self._database = database
         self._directory = directory
         name, _, server = (settings.bot.user if settings.bot else "").partition(":")
@@ -50,12 +48,8 @@ class UnknownAccounts:
     async def find(self, since: datetime | None) -> Found:
         """People's accounts made since then that were opened past the desk.
 
-        Raises ValueError when this kind of homeserver cannot be asked, and HomeserverError.
+        Raises HomeserverError, Unable when this kind of homeserver does not list its accounts.
         """
-        if self._directory is None:
-            raise ValueError(
-                "This kind of homeserver cannot be asked for its accounts: only Synapse lists them."
-            )
         accounts = await self._directory.newest(since, _MOST + 1)
         looked_at = accounts[:_MOST]
         states = await self._database.read(
@@ -67,17 +61,16 @@ class UnknownAccounts:
             if account.name != self._own
             and not any(status in _GRANTED for _, status in states.get(account.name, ()))
         ]
-        people = await self._without_applications(self._directory, unknown)
+        people = await self._without_applications(unknown)
         return Found(tuple(people), len(looked_at), len(accounts) <= _MOST)
 
-    async def _without_applications(
-        self, directory: AccountDirectory, unknown: list[Unknown]
-    ) -> list[Unknown]:
+    async def _without_applications(self, unknown: list[Unknown]) -> list[Unknown]:
         turns = asyncio.Semaphore(_AT_ONCE)
 
         async def ask(each: Unknown) -> bool:
             async with turns:
-                return await directory.is_application(each.account.name)
+                found = await self._directory.account(each.account.name)
+                return found is not None and found.is_application
 
         asked, rest = unknown[:_ASKED], unknown[_ASKED:]
         answers = await asyncio.gather(*map(ask, asked))

@@ -18,6 +18,7 @@ state: state
 bans: bans
 web: {port: 1}
 homeserver: {kind: token_file, url: "http://127.0.0.1:1", token_file: token}
+tokens: {mode: shared}
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """
 ROW = {

@@ -20,7 +20,18 @@ from aiosmtpd.smtp import SMTP
 
 from bot.demo.applicant import Applicant
 from gateway.config import parse
-from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Token, TokenSource
+from gateway.homeserver.admin_api import AdminApi
+from gateway.homeserver.homeserver import (
+    Abilities,
+    HomeserverError,
+    Issued,
+    NameAvailability,
+    Token,
+    TokenSource,
+    TokenState,
+)
+from gateway.homeserver.names import CarefulNames, registrable
+from gateway.homeserver.synapse import Synapse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.rules.bans import Kind, parse_line
@@ -57,13 +68,22 @@ class HandClock:
         self.now += timedelta(**span)
 
 
+def synapse_at(
+    session: aiohttp.ClientSession, url: str, admin_token: str, patience: float = 5
+) -> Synapse:
+    """The edge to a Synapse."""
+    timeout = timedelta(seconds=patience)
+    names = CarefulNames(registrable(session, url, timeout), timeout, at_once=2)
+    return Synapse(AdminApi(session, url, admin_token, timeout), names, "porter.localhost")
+
+
 class StrictTokens:
     """A TokenSource with a memory: what was revoked never comes back, and a repetition asks for
     the same again. `moods` says how the next calls go: "fine", "before" (it fails and nothing
     happened), "after" (it happened, and the answer was lost).
     """
 
-    counts_uses = True
+    abilities = Abilities("a strict homeserver", lists_accounts=True)
 
     def __init__(self) -> None:
         self.in_force: dict[str, Token] = {}
@@ -75,7 +95,7 @@ class StrictTokens:
         self.is_down = False
         self.before_issue: Callable[[], Awaitable[object]] | None = None
 
-    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
+    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> Issued:
         self.calls.append(f"issue {token.value}")
         if self.before_issue is not None:
             hook, self.before_issue = self.before_issue, None
@@ -88,18 +108,17 @@ class StrictTokens:
         for value in instead_of:
             self._drop(value)
         self._answer(mood)
+        return Issued(token.value)
 
     async def check(self) -> None:
         if self.is_down:
             raise HomeserverError("the homeserver is away")
 
-    async def is_used_up(self, value: str) -> bool:
+    async def state(self, value: str) -> TokenState:
         if self.is_down:
             raise HomeserverError("the homeserver is away")
-        return value in self.used_up
-
-    async def used(self, value: str) -> int | None:
-        return int(await self.is_used_up(value)) if value in self.in_force else None
+        is_used_up = value in self.used_up
+        return TokenState(int(is_used_up) if value in self.in_force else None, is_used_up)
 
     async def revoke(self, value: str) -> None:
         self.calls.append(f"revoke {value}")
@@ -349,7 +368,7 @@ async def open_house(
         names = names or ToldNames()
         source = source or StrictTokens()
         schedule = None
-        if settings.tokens.mode == "shared" and settings.tokens.rotation is not None:
+        if settings.shares_token and settings.tokens.rotation is not None:
             schedule = Schedule(settings.tokens.rotation, settings.tokens.downtime)
         bell = asyncio.Event()
         hours = Hours(database, schedule, clock)

@@ -38,7 +38,8 @@ async def test_a_kind_that_lists_no_accounts_says_so(typed):
     answer = await typed("unknown accounts")
     assert not answer.ok
     assert answer.plain() == (
-        "This kind of homeserver cannot be asked for its accounts: only Synapse lists them."
+        "The accounts could not be listed: a homeserver with a token file does not list its"
+        " accounts."
     )
     assert "'names' is not" in (await typed("unknown names")).plain()
 
@@ -53,8 +54,8 @@ class Directory:
             raise HomeserverError(self.fault)
         return [each for each in self.found if since is None or each.created_at >= since][:most]
 
-    async def is_application(self, name):
-        return False
+    async def account(self, name):
+        return None
 
 
 def listing(desk, directory):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from gateway.homeserver.homeserver import TokenState
 from gateway.store import outbox, registrations, tokens
 
 
@@ -48,7 +49,7 @@ async def test_a_story_tells_the_token_who_did_what_and_who_else_came(typed, app
 
     def mail(connection):
         token = tokens.prepare_own(connection, 1, "abc", now, now + timedelta(days=1))
-        tokens.issued(connection, token.id, now)
+        tokens.issued(connection, token.id, token.value, None, now)
         registrations.mailed(connection, 1, token.id, now)
         outbox.cancel(connection, 1)
 
@@ -71,18 +72,18 @@ async def test_a_story_tells_the_token_who_did_what_and_who_else_came(typed, app
 
 
 async def test_a_story_says_whether_the_token_was_used(typed, apply, desk, clock, monkeypatch):
-    async def used(value):
-        return 1
+    async def state(value):
+        return TokenState(1, True)
 
     await apply()
     now = clock()
 
     def mail(connection):
         token = tokens.prepare_own(connection, 1, "abc", now, now + timedelta(days=1))
-        tokens.issued(connection, token.id, now)
+        tokens.issued(connection, token.id, token.value, None, now)
 
     await desk.database.write(mail)
-    monkeypatch.setattr(desk.rotation.given._source, "used", used)
+    monkeypatch.setattr(desk.rotation.given._source, "state", state)
     story = (await typed("registration 1")).plain()
     assert "the homeserver says that it opened an account" in story
 

@@ -107,7 +107,7 @@ async def test_own_tokens_are_counted_issued_used_and_open(desk, clock):
                 connection, request, Status.PENDING, now, held_until=now, name_checked=True
             )
             token = tokens.prepare_own(connection, number, name, now, now + timedelta(days=number))
-            tokens.issued(connection, token.id, now)
+            tokens.issued(connection, token.id, token.value, None, now)
             registrations.mailed(connection, number, token.id, now)
         registrations.registered(connection, 1, now)
         tokens.withdraw(connection, 1, now)

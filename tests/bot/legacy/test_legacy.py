@@ -32,6 +32,7 @@ server_name: example.org
 state: state
 bans: bans
 homeserver: {kind: token_file, url: "http://127.0.0.1:1", token_file: token}
+tokens: {mode: shared}
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """
 FLAT = """
@@ -342,7 +343,7 @@ async def test_the_token_of_a_running_desk_is_not_replaced(tmp_path: Path) -> No
 
     def make(connection: Any) -> None:
         made = tokens.prepare_shared(connection, now, "fresh", now)
-        tokens.issued(connection, made.id, now)
+        tokens.issued(connection, made.id, made.value, None, now)
 
     await database.write(make)
     await database.close()

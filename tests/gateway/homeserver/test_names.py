@@ -13,10 +13,16 @@ from aiohttp.test_utils import TestServer
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.homeserver.names import Names
+from gateway.homeserver.names import CarefulNames, registrable
 
 FREE, TAKEN, UNKNOWN = NameAvailability
 PATIENCE = timedelta(seconds=5)
+
+
+def names_at(
+    session: aiohttp.ClientSession, url: str, timeout: timedelta = PATIENCE
+) -> CarefulNames:
+    return CarefulNames(registrable(session, url, timeout), timeout, at_once=2)
 
 
 @pytest.fixture
@@ -27,7 +33,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def test_synapse_knows_its_names(synapse: Synapse, session: aiohttp.ClientSession) -> None:
     await synapse.register_user("settled", "pass-word-1")
-    names = Names(session, synapse.url + "/", PATIENCE)
+    names = names_at(session, synapse.url + "/")
     assert await names.availability("settled") is TAKEN
     assert await names.availability("nobody-yet") is FREE
     assert await names.availability("12345") is TAKEN  # no name for this server
@@ -57,7 +63,7 @@ async def test_each_answer_has_its_meaning(
     app = web.Application()
     app.router.add_get("/_matrix/client/v3/register/available", answer)
     async with TestServer(app) as server:
-        names = Names(session, str(server.make_url("/")), PATIENCE)
+        names = names_at(session, str(server.make_url("/")))
         assert await names.availability("ann") is wanted
 
 
@@ -79,7 +85,7 @@ async def test_many_questions_are_bounded_in_time_and_number(
     app = web.Application()
     app.router.add_get("/{path:.*}", sleep)
     async with TestServer(app) as server:
-        names = Names(session, str(server.make_url("/")), timedelta(seconds=0.3), at_once=2)
+        names = names_at(session, str(server.make_url("/")), timedelta(seconds=0.3))
         began = time.monotonic()
         answers = await asyncio.gather(*(names.availability(f"n{n}") for n in range(50)))
         assert time.monotonic() - began < 1
@@ -92,7 +98,7 @@ async def test_many_questions_are_bounded_in_time_and_number(
 
 async def test_it_asks_again_after_a_rest(session: aiohttp.ClientSession) -> None:
     port = free_port()
-    names = Names(session, f"http://127.0.0.1:{port}", PATIENCE)
+    names = names_at(session, f"http://127.0.0.1:{port}")
     assert await names.availability("ann") is UNKNOWN
 
     async def free(request: web.Request) -> web.Response:

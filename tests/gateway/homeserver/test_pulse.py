@@ -10,8 +10,7 @@ from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.pulse import Pulse
-from gateway.homeserver.synapse import SynapseTokens
-from tests.gateway.conftest import MailServer
+from tests.gateway.conftest import MailServer, synapse_at
 
 PATIENCE = timedelta(seconds=5)
 
@@ -23,7 +22,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def pulse(session: aiohttp.ClientSession, url: str, admin_token: str) -> Pulse:
-    return Pulse(session, url, PATIENCE, SynapseTokens(session, url, admin_token, PATIENCE))
+    return Pulse(session, url, PATIENCE, synapse_at(session, url, admin_token))
 
 
 async def test_a_homeserver_that_takes_our_token_is_well(

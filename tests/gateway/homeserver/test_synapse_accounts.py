@@ -8,7 +8,8 @@ from aiohttp import web
 
 from bot.demo.synapse import Synapse
 from gateway.homeserver import synapse_accounts
-from gateway.homeserver.homeserver import HomeserverError
+from gateway.homeserver.admin_api import AdminApi
+from gateway.homeserver.homeserver import HomeserverError, Restriction, Unable
 from gateway.homeserver.synapse_accounts import SynapseAccounts
 from tests.gateway.homeserver.conftest import Serve
 
@@ -18,7 +19,7 @@ PATIENCE = timedelta(seconds=5)
 @pytest.fixture
 async def directory(synapse: Synapse, session: aiohttp.ClientSession) -> SynapseAccounts:
     admin = await synapse.register_user("accounts-admin", "pass-word-1", admin=True)
-    return SynapseAccounts(session, synapse.url, admin, PATIENCE, "porter.localhost")
+    return SynapseAccounts(AdminApi(session, synapse.url, admin, PATIENCE), "porter.localhost")
 
 
 async def test_accounts_are_listed_newest_first_page_by_page(
@@ -42,18 +43,60 @@ async def test_accounts_are_listed_newest_first_page_by_page(
 
 async def test_a_person_is_no_application(synapse: Synapse, directory: SynapseAccounts) -> None:
     await synapse.register_user("person", "pass-word-1")
-    assert not await directory.is_application("person")
-    assert not await directory.is_application("nobody-here")
-    assert not await directory.is_application("../x?y#z")
+    found = await directory.account("person")
+    assert found is not None and not found.is_application and not found.restrictions
+    assert found.created_at is not None
+    assert timedelta() <= datetime.now(UTC) - found.created_at < timedelta(minutes=5)
+    assert await directory.account("nobody-here") is None
+    assert await directory.account("../x?y#z") is None
+
+
+async def test_an_account_is_locked_suspended_and_set_free(
+    synapse: Synapse, directory: SynapseAccounts
+) -> None:
+    await synapse.register_user("rowdy", "pass-word-1")
+    for restriction in (Restriction.LOCKED, Restriction.SUSPENDED):
+        for _ in range(2):
+            await directory.restrict("rowdy", restriction)
+        assert await restrictions(directory, "rowdy") == {restriction}
+        for _ in range(2):
+            await directory.lift("rowdy", restriction)
+        assert await restrictions(directory, "rowdy") == set()
+
+
+async def test_a_deactivated_account_is_over(synapse: Synapse, directory: SynapseAccounts) -> None:
+    await synapse.register_user("leaver", "pass-word-1")
+    for _ in range(2):
+        await directory.restrict("leaver", Restriction.DEACTIVATED)
+    assert await restrictions(directory, "leaver") == {Restriction.DEACTIVATED}
+    with pytest.raises(Unable, match="with a new password only"):
+        await directory.lift("leaver", Restriction.DEACTIVATED)
+
+
+@pytest.mark.parametrize("restriction", Restriction)
+async def test_nobody_is_made_by_restricting_him(
+    directory: SynapseAccounts, restriction: Restriction
+) -> None:
+    with pytest.raises(HomeserverError, match="has no"):
+        await directory.restrict("never-there", restriction)
+    assert await directory.account("never-there") is None
+
+
+async def restrictions(directory: SynapseAccounts, name: str) -> frozenset[Restriction]:
+    found = await directory.account(name)
+    assert found is not None and found.restrictions is not None
+    return found.restrictions
 
 
 async def test_a_bridges_account_is_told(session: aiohttp.ClientSession, serve: Serve) -> None:
     async def one(request: web.Request) -> web.Response:
         assert request.raw_path == "/_synapse/admin/v2/users/%40irc_x%3Ax.org"
-        return web.json_response({"name": "@irc_x:x.org", "appservice_id": "irc"})
+        user = {"name": "@irc_x:x.org", "creation_ts": 1_700_000_000, "appservice_id": "irc"}
+        return web.json_response(user)
 
-    directory = SynapseAccounts(session, await serve(one), "syt", PATIENCE, "x.org")
-    assert await directory.is_application("irc_x")
+    directory = SynapseAccounts(AdminApi(session, await serve(one), "syt", PATIENCE), "x.org")
+    found = await directory.account("irc_x")
+    assert found is not None and found.is_application
 
 
 USER = {"name": "@a:x.org", "creation_ts": 1_700_000_000_000}
@@ -79,7 +122,7 @@ async def test_a_list_that_is_none_is_one_sentence(
     async def answer(request: web.Request) -> web.Response:
         return web.json_response(body)
 
-    directory = SynapseAccounts(session, await serve(answer), "syt", PATIENCE, "x.org")
+    directory = SynapseAccounts(AdminApi(session, await serve(answer), "syt", PATIENCE), "x.org")
     with pytest.raises(HomeserverError, match="a list of accounts that is none"):
         await directory.newest(None, 10)
 
@@ -101,7 +144,7 @@ async def test_a_refusal_is_one_sentence(
     async def answer(request: web.Request) -> web.Response:
         return web.Response(status=status, text=text, content_type=kind)
 
-    directory = SynapseAccounts(session, await serve(answer), "syt", PATIENCE, "x.org")
+    directory = SynapseAccounts(AdminApi(session, await serve(answer), "syt", PATIENCE), "x.org")
     with pytest.raises(HomeserverError, match=said):
         await directory.newest(None, 10)
 
@@ -114,5 +157,5 @@ async def test_a_list_without_end_ends(session: aiohttp.ClientSession, serve: Se
         ]
         return web.json_response({"users": users, "next_token": "0"})
 
-    directory = SynapseAccounts(session, await serve(again), "syt", PATIENCE, "x.org")
+    directory = SynapseAccounts(AdminApi(session, await serve(again), "syt", PATIENCE), "x.org")
     assert len(await directory.newest(None, 450)) == 450

@@ -43,7 +43,7 @@ async def test_a_slot_has_one_shared_token_and_an_unissued_one_is_not_current(da
     first = await database.write(prepare("first"))
     assert (await database.write(prepare("second"))).id == first.id
     assert await database.read(tokens.current_shared) is None
-    await database.write(lambda c: tokens.issued(c, first.id, NOW))
+    await database.write(lambda c: tokens.issued(c, first.id, first.value, None, NOW))
     current = await database.read(tokens.current_shared)
     assert current is not None
     assert (current.value, current.slot, current.issued_at) == ("first", NOW, NOW)

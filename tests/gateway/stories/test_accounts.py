@@ -11,11 +11,9 @@ import pytest
 from bot.demo.synapse import Synapse
 from gateway.clock import utc_now
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.homeserver.names import Names
-from gateway.homeserver.synapse import SynapseTokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
-from tests.gateway.conftest import House, OpenHouse, register, text_of
+from tests.gateway.conftest import House, OpenHouse, register, synapse_at, text_of
 
 MOD = Author("@mod:example.org", "$event")
 PATIENCE = timedelta(seconds=5)
@@ -143,12 +141,9 @@ async def on_synapse(
     admin = await synapse.register_user("stories-admin", "pass-word-1", admin=True)
 
     async def open_it(**tokens: Any) -> House:
-        house = await open_house(
-            source=SynapseTokens(session, synapse.url, admin, PATIENCE),
-            names=Names(session, synapse.url, PATIENCE),
-            tokens=tokens,
-        )
-        if house.settings.tokens.mode == "per_applicant":
+        edge = synapse_at(session, synapse.url, admin)
+        house = await open_house(source=edge, names=edge, tokens=tokens)
+        if not house.settings.shares_token:
             house.clock.now = utc_now()  # Synapse judges an expiry by its own clock
         return house
 

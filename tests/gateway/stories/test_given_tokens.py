@@ -6,10 +6,9 @@ import aiohttp
 import pytest
 
 from gateway.homeserver.homeserver import Token
-from gateway.homeserver.synapse import SynapseTokens
 from gateway.store import tokens
 from gateway.store.audit import Author
-from tests.gateway.conftest import register
+from tests.gateway.conftest import register, synapse_at
 
 WEEK = timedelta(days=7)
 
@@ -133,7 +132,7 @@ async def test_on_synapse_it_opens_its_accounts_is_counted_and_ends(
     clock.now = datetime.now(UTC)
     admin = await synapse.register_user("given-admin", "pass-word-1", admin=True)
     async with aiohttp.ClientSession() as session:
-        source = SynapseTokens(session, synapse.url, admin, timedelta(seconds=5))
+        source = synapse_at(session, synapse.url, admin)
         house = await open_house(source=source)
         given = house.rotation.given
         token, works = await given.issue(mod(), 2, WEEK)
@@ -145,4 +144,4 @@ async def test_on_synapse_it_opens_its_accounts_is_counted_and_ends(
         other, _ = await given.issue(mod("$two"), 1, WEEK)
         assert (await given.revoke(mod("$end"), lambda c: tokens.get(c, other.id))).gone
         assert not await register(session, synapse.url, "given4", other.value)
-        assert await source.used(other.value) is None
+        assert (await source.state(other.value)).used is None

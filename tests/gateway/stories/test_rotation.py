@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from gateway.homeserver.file_server import FileServer
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.token_file import TokenFile
 from gateway.store import registrations, tokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
-from tests.gateway.conftest import House, StrictTokens, text_of, until
+from tests.gateway.conftest import House, StrictTokens, ToldNames, text_of, until
 
 MOD = Author("@mod:example.org", "$event")
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=UTC)
@@ -311,7 +312,7 @@ async def test_a_clock_set_back_over_midnight_does_not_rotate_back(shared):
 
 async def test_a_real_token_file_is_never_without_a_token(open_house, tmp_path):
     file = TokenFile(tmp_path / "token")
-    house = await open_house(tokens=SHARED, source=file)
+    house = await open_house(tokens=SHARED, source=FileServer(file, ToldNames(), "a file"))
     await house.rotation.look()
     for _ in range(3):
         house.clock.turn(days=1)

@@ -9,9 +9,8 @@ from aiohttp import web
 
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
-from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
-from gateway.homeserver.synapse import SynapseTokens
-from tests.gateway.conftest import register
+from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource, TokenState
+from tests.gateway.conftest import register, synapse_at
 from tests.gateway.homeserver.conftest import Serve
 
 PATIENCE = timedelta(seconds=5)
@@ -20,7 +19,7 @@ PATIENCE = timedelta(seconds=5)
 @pytest.fixture
 async def tokens(synapse: Synapse, session: aiohttp.ClientSession) -> TokenSource:
     admin = await synapse.register_user("tokens-admin", "pass-word-1", admin=True)
-    return SynapseTokens(session, synapse.url, admin, PATIENCE)
+    return synapse_at(session, synapse.url, admin)
 
 
 async def test_a_single_use_token_opens_one_account(
@@ -36,14 +35,14 @@ async def test_a_token_is_used_up_by_its_last_account(
 ) -> None:
     await tokens.issue(Token("twouses", 2))
     for number in range(2):
-        assert not await tokens.is_used_up("twouses")
-        assert await tokens.used("twouses") == number
+        assert not (await tokens.state("twouses")).is_used_up
+        assert (await tokens.state("twouses")).used == number
         assert await register(session, synapse.url, f"twouses{number}", "twouses")
-    assert await tokens.is_used_up("twouses")
+    assert (await tokens.state("twouses")).is_used_up
     await tokens.issue(Token("anyuses", None))
-    assert not await tokens.is_used_up("anyuses")
-    assert not await tokens.is_used_up("neverissued")
-    assert await tokens.used("neverissued") is None
+    assert not (await tokens.state("anyuses")).is_used_up
+    assert not (await tokens.state("neverissued")).is_used_up
+    assert await tokens.state("neverissued") == TokenState(is_gone=True)
 
 
 async def test_twenty_sign_ups_at_one_moment_use_a_token_up_for_good(
@@ -114,7 +113,7 @@ async def test_no_value_reaches_another_part_of_the_api(tokens: TokenSource, val
 async def test_a_bad_admin_token_is_named(synapse: Synapse, session: aiohttp.ClientSession) -> None:
     plain = await synapse.register_user("no-admin", "pass-word-1")
     for bad in ("syt_nonsense", plain):
-        tokens = SynapseTokens(session, synapse.url, bad, PATIENCE)
+        tokens = synapse_at(session, synapse.url, bad)
         for attempt in (tokens.issue(Token("never")), tokens.revoke("never")):
             with pytest.raises(HomeserverError, match=r"homeserver\.admin_token") as refusal:
                 await attempt
@@ -123,7 +122,7 @@ async def test_a_bad_admin_token_is_named(synapse: Synapse, session: aiohttp.Cli
 
 async def refused(session: aiohttp.ClientSession, url: str, seconds: float = 5) -> str:
     """What is said when neither issuing nor revoking works; no token stands in it."""
-    tokens = SynapseTokens(session, url, "syt_secret", timedelta(seconds=seconds))
+    tokens = synapse_at(session, url, "syt_secret", seconds)
     said = []
     for attempt in (tokens.issue(Token("hush123", 1)), tokens.revoke("hush123")):
         with pytest.raises(HomeserverError) as refusal:
@@ -201,7 +200,7 @@ async def test_a_check_tells_an_admin_from_anybody_else(
     member = await synapse.register_user("check-member", "pass-word-1")
     for secret in (member, "rubbish"):
         with pytest.raises(HomeserverError, match=r"homeserver\.admin_token") as caught:
-            await SynapseTokens(session, synapse.url, secret, PATIENCE).check()
+            await synapse_at(session, synapse.url, secret).check()
         assert secret not in str(caught.value)
 
 
@@ -213,4 +212,4 @@ async def test_a_check_knows_a_server_of_another_kind(
 
     url = await serve(other)
     with pytest.raises(HomeserverError, match="does not offer Synapse's admin API"):
-        await SynapseTokens(session, url, "x", PATIENCE).check()
+        await synapse_at(session, url, "x").check()

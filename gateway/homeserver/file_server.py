@@ -1,0 +1,44 @@
+"""Homeservers that read their registration tokens from a file (see `token_file`)."""
+
+from collections.abc import Sequence
+
+from gateway.homeserver.homeserver import (
+    Abilities,
+    Homeserver,
+    Issued,
+    NameAvailability,
+    Names,
+    Token,
+)
+from gateway.homeserver.token_file import TokenFile
+
+
+class FileServer(Homeserver):
+    """Any of them. An applicant's own token is a line, taken out when his account is there."""
+
+    def __init__(self, file: TokenFile, names: Names, title: str) -> None:
+        self._file = file
+        self._names = names
+        self._title = title
+
+    @property
+    def abilities(self) -> Abilities:
+        """A token in a file opens any number of accounts; accounts are out of our reach."""
+        return Abilities(title=self._title, counts_uses=False)
+
+    async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> Issued:
+        """Put the token into the file and take `instead_of` out, in one replacement."""
+        await self._file.issue(token, instead_of=instead_of)
+        return Issued(token.value)
+
+    async def revoke(self, value: str) -> None:
+        """Take the token out of the file."""
+        await self._file.revoke(value)
+
+    async def check(self) -> None:
+        """Look whether the file can be read, and its folder takes another."""
+        await self._file.check()
+
+    async def availability(self, name: str) -> NameAvailability:
+        """As the client API tells."""
+        return await self._names.availability(name)
