@@ -19,6 +19,10 @@ class Unable(HomeserverError):
     """This kind of homeserver cannot do it, however often it is asked; one sentence says why."""
 
 
+class NotYet(HomeserverError):
+    """It is asked for and will be done once the answer comes; one sentence says who owes it."""
+
+
 class NameAvailability(Enum):
     """Whether a name can still be registered. UNKNOWN: the homeserver did not say."""
 

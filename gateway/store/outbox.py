@@ -124,6 +124,19 @@ def postponed(
     return due_at
 
 
+def hurry(connection: Connection, registration_id: int, now: datetime) -> None:
+    """What a mail waited for is there: it is due."""
+    connection.execute(
+        mails.update()
+        .where(
+            mails.c.registration_id == registration_id,
+            mails.c.status == "queued",
+            mails.c.due_at > now,
+        )
+        .values(due_at=now)
+    )
+
+
 def cancel(connection: Connection, registration_id: int) -> int:
     """Forget the mails that are still owed for a registration; returns how many."""
     return connection.execute(

@@ -49,7 +49,7 @@ tokens = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("value", Text, nullable=False, unique=True),
-    Column("purpose", Text, nullable=False, default="shared"),  # or "applicant", or "person"
+    Column("purpose", Text, nullable=False, default="shared"),  # see store/tokens.py
     Column("uses", Integer),  # how many accounts it opens; none: any number
     Column("registration_id", Integer),  # of the applicant, when it is his own
     Column("slot", UtcDateTime, unique=True),  # the scheduled moment that it was made for
@@ -119,6 +119,7 @@ orders = Table(  # commands for the homeserver's admin room, which the bot gives
     Column("key", Text, nullable=False),  # the wish that it fulfils
     Column("command", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("given_at", UtcDateTime),
     Column("event_id", Text),  # the command in the room
     Column("reply", Text),
     Column("answered_at", UtcDateTime),

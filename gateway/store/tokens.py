@@ -18,8 +18,9 @@ from gateway.store.schema import tokens
 class IssuedToken:
     """A token; `issued_at` is empty until it works. `link` leads to a page where it is filled in.
 
-    Its `purpose` is an applicant's own ("applicant"), everybody's ("shared"), or one that a
-    moderator gave away ("person"). It opens `uses` accounts, any number when that is empty.
+    Its `purpose` is an applicant's own ("applicant"), everybody's ("shared"), one that a moderator
+    gave away ("person"), or nobody's ("orphan"). It opens `uses` accounts, any number when that is
+    empty.
     """
 
     id: int
@@ -79,6 +80,19 @@ def prepare_given(
         expires_at=expires_at,
         withdraw_at=expires_at,
     )
+
+
+def orphan(connection: Connection, value: str, now: datetime) -> None:
+    """A token that the homeserver has and nobody waits for: due at once, if it is not known."""
+    if with_value(connection, value) is None:
+        _add(
+            connection,
+            value=value,
+            purpose="orphan",
+            created_at=now,
+            issued_at=now,
+            withdraw_at=now,
+        )
 
 
 def issued(

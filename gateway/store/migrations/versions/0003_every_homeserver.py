@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("command", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("given_at", sa.DateTime),
         sa.Column("event_id", sa.Text),
         sa.Column("reply", sa.Text),
         sa.Column("answered_at", sa.DateTime),
