@@ -6,8 +6,11 @@ import aiohttp
 
 from gateway.config import ConfigError
 from gateway.homeserver.admin_api import AdminApi
+from gateway.homeserver.client_credentials import ClientCredentials
 from gateway.homeserver.file_server import FileServer
 from gateway.homeserver.homeserver import Homeserver
+from gateway.homeserver.mas import Mas
+from gateway.homeserver.mas_api import MasApi
 from gateway.homeserver.names import CarefulNames, registrable
 from gateway.homeserver.static import StaticServer
 from gateway.homeserver.synapse import Synapse
@@ -40,8 +43,20 @@ def make_homeserver(
     if homeserver.way == "static_token":
         assert homeserver.static_token is not None
         return StaticServer(homeserver.static_token.get_secret_value(), names)
+    if homeserver.way == "client_id":
+        return Mas(_mas_api(settings, session), homeserver.timeout, at_once)
     api = AdminApi(session, homeserver.url, _admin_token(settings), homeserver.timeout)
     return Synapse(api, names, settings.server_name)
+
+
+def _mas_api(settings: Settings, session: aiohttp.ClientSession) -> MasApi:
+    homeserver = settings.homeserver
+    assert homeserver.auth_url and homeserver.client_id and homeserver.client_secret
+    secret, limit = homeserver.client_secret.get_secret_value(), homeserver.timeout
+    credentials = ClientCredentials(
+        session, homeserver.auth_url, homeserver.client_id, secret, limit
+    )
+    return MasApi(session, credentials, limit)
 
 
 def make_whereabouts(settings: Settings, session: aiohttp.ClientSession) -> Whereabouts:

@@ -109,6 +109,8 @@ async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> l
         if settings.homeserver.way == "token_file":
             remedy = "its folder must be there and writable for Porter's user"
             return [Finding(f"homeserver.token_file: {error}; {remedy}")]
+        if settings.homeserver.way == "client_id":
+            return [Finding(f"homeserver: {error}")]
         remedy = "it must be an access token of a server admin"
         return [Finding(f"homeserver.admin_token: {error}; {remedy}")]
     return []

@@ -17,6 +17,14 @@ from gateway.homeserver.homeserver import HomeserverError
 _LARGEST = 256 * 1024  # bytes of an answer; the answers asked for here have a few hundred
 
 
+class Unreadable(HomeserverError):
+    """An answer that is not JSON: from a proxy, or for an address that is not served."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A JSON answer. `errcode` is Matrix' name for what went wrong, or empty."""
@@ -43,17 +51,20 @@ async def ask(
     timeout: timedelta,  # noqa: ASYNC109 - aiohttp keeps it
     headers: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
+    form: Mapping[str, str] | None = None,
 ) -> Answer:
     """Send one request and read its JSON answer, whatever its status.
 
-    `timeout` bounds the whole exchange. Redirects are not followed: they would carry an admin's
-    token elsewhere. Raises HomeserverError when there is no answer, or none in JSON.
+    A `body` goes as JSON, a `form` as a web form. `timeout` bounds the whole exchange. Redirects
+    are not followed: they would carry an admin's token elsewhere. Raises HomeserverError when
+    there is no answer, and Unreadable when it is not JSON.
     """
     try:
         async with session.request(
             method,
             url,
             json=body,
+            data=form,
             headers=headers,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
@@ -78,7 +89,7 @@ async def ask(
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        raise HomeserverError(
-            f"{url.origin()} answered {status} with something that is not a Matrix answer"
+        raise Unreadable(
+            f"{url.origin()} answered {status} with something that is not a Matrix answer", status
         )
     return Answer(status, answer)

@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
 from gateway.homeserver.homeserver import HomeserverError
+from gateway.homeserver.mas import Mas as MasEdge
 from gateway.homeserver.pulse import Pulse
 from tests.gateway.conftest import MailServer, synapse_at
+from tests.stand_ins.mas import Mas
 
 PATIENCE = timedelta(seconds=5)
 
@@ -47,3 +51,23 @@ async def test_what_is_no_homeserver_is_not(
 ) -> None:
     with pytest.raises(HomeserverError):
         await pulse(session, f"http://127.0.0.1:{post.port}", "syt_admin").check()
+
+
+async def test_a_service_that_signs_people_up_is_asked_too(
+    service: Mas, edge: Any, serve: Any, session: aiohttp.ClientSession
+) -> None:
+    async def versions(request: web.Request) -> web.Response:
+        return web.json_response({"versions": ["v1.11"]})
+
+    homeserver = MasEdge(edge.api(), PATIENCE, at_once=1)
+    whole = Pulse(session, await serve(versions), PATIENCE, homeserver)
+    await whole.check()
+    service.sessions.clear()
+    await whole.check()
+    service.sessions.clear()
+    service.clients.clear()
+    with pytest.raises(HomeserverError, match=r"homeserver\.client_id"):
+        await whole.check()
+    await service.stop()
+    with pytest.raises(HomeserverError, match="cannot be reached"):
+        await whole.check()
