@@ -60,6 +60,12 @@ def to_give(connection: Connection, most: int) -> list[Order]:
     return [Order(*row) for row in connection.execute(query.order_by(orders.c.id).limit(most))]
 
 
+def awaited(connection: Connection) -> list[Order]:
+    """Orders that were given and have no reply yet, oldest first."""
+    query = select(*_COLUMNS).where(_OPEN, orders.c.event_id.is_not(None))
+    return [Order(*row) for row in connection.execute(query.order_by(orders.c.id))]
+
+
 def given(connection: Connection, order_id: int, event_id: str, now: datetime) -> None:
     """The command stands in the room, also when nobody wants it any more: a reply will come."""
     connection.execute(

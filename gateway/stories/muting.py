@@ -23,6 +23,7 @@ KINDS = {  # what the room is told of, for whoever mutes one
     "mails": "mails that fail and are tried again",
     "smtp": "the mail server down",
     "homeserver": "the homeserver down",
+    "admin": "the homeserver's admin room",
     "rotation": "tokens replaced",
     "tokens": "tokens that cannot be replaced",
     "rejected": "requests rejected before their mail",

@@ -1,0 +1,256 @@
+"""The homeserver's admin room: gives the desk's orders there, and brings back what is replied.
+
+The room itself is the record. It is read in order from where the last run stopped, and what was
+read is kept with its effects in one transaction; our own commands are read too, each with its
+order's number. So an order that was given before a crash is found, not given again, and a reply
+that came while we were away is heard. Nothing is given before everything is read.
+
+The room is plain, and has no part in the moderators' room's sync: a second one would swallow the
+keys that are sent to this device. It is asked for its newest events instead.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import structlog
+from nio import Api, RoomSendResponse
+
+from bot.room.admin_inbox import MARK, ORDER, AdminInbox, Heard, Reply
+from bot.room.admin_survey import survey
+from bot.room.session import Session
+
+_log = structlog.get_logger(__name__)
+
+EVERY = 1.0  # seconds between two looks for orders
+_QUIET = 10.0  # seconds between two looks into the room while no order waits
+_SOON, _LATE = 0.2, 2.0  # seconds between two looks while one does
+_SURVEY = 300.0  # seconds between two surveys of the room
+_REST = 10.0  # seconds of rest after a failure
+_MOST = 4  # orders that wait for a reply at a time
+_SILENCE = 60.0  # seconds without a reply until it is told
+# Seconds until an order without a reply is given up, and its wish may order anew. The homeserver
+# replies within seconds, in order, and forgets its queue when it ends. Should a reply come still,
+# its token is nobody's and is revoked.
+_PATIENCE = 600.0
+_FEW, _PAGE, _MOST_PAGES = 20, 100, 50  # events in a first page, in each more, and pages
+_SKEW = 3_600_000  # milliseconds that a homeserver's clock may have been set back
+
+
+@dataclass(frozen=True, slots=True)
+class RoomOrder:
+    """A command to be given. `mark` tells it from one of the same number in another database;
+    `awaited_for` is how many seconds ago it was given, None when it was not yet."""
+
+    id: int
+    mark: str
+    command: str
+    awaited_for: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a room was read: to which event, and the homeserver's time then in milliseconds."""
+
+    room_id: str
+    event_id: str
+    at: int = 0
+
+
+class AdminDesk(Protocol):
+    """Where orders come from and what is heard goes to, each call one transaction."""
+
+    async def position(self, room_id: str) -> Position | None:
+        """How far this room was read; None when it never was."""
+
+    async def heard(self, said: Sequence[Heard], position: Position) -> None:
+        """Keep what was heard, oldest first, and how far the room is read: to its end, now."""
+
+    async def waiting(self, most: int) -> Sequence[RoomOrder]:
+        """Orders without a reply: those that were given, then those to be given, oldest first."""
+
+    async def given(self, id: int, event_id: str) -> None:
+        """An order stands in the room as this event."""
+
+    async def give_up(self, id: int) -> None:
+        """No reply to an order is awaited any more."""
+
+    async def warn(self, warnings: Sequence[str]) -> None:
+        """Keep and tell what is wrong with the room now, one sentence each."""
+
+
+class AdminRoom:
+    """The bot in the admin room. `run` it beside the moderators' room, whose session it shares."""
+
+    def __init__(
+        self,
+        *,
+        session: Session,
+        room: str,
+        moderators_room: str,
+        server_name: str,
+        desk: AdminDesk,
+    ) -> None:
+        self._session = session
+        self._room = room
+        self._moderators_room = moderators_room
+        self._desk = desk
+        self._inbox = AdminInbox(session.user, server_name)
+        self._is_silent = False  # the homeserver did not reply, and has not since
+        self._has_changed = False  # the room's state, since the survey
+        self._warnings: tuple[str, ...] | None = None
+        self._read_at = -_QUIET
+
+    async def run(self) -> None:
+        """Serve the room until cancelled; a failure is logged once and tried again."""
+        failing = ""
+        while True:
+            pause = EVERY
+            try:
+                if self._session.is_open:
+                    await self._serve()
+                    failing = ""
+            except Exception as error:
+                reason, pause = str(error) or type(error).__name__, _REST
+                if reason != failing:
+                    _log.warning("admin_room_waiting", reason=reason)
+                failing = reason
+            await asyncio.sleep(pause)
+
+    async def _serve(self) -> None:
+        """Survey the room, and work in it until another survey is due."""
+        found = await survey(
+            self._session,
+            self._room,
+            self._moderators_room,
+            self._inbox.server_user,
+            enter=True,
+        )
+        await self._warn((*found.warnings, *self._silence()))
+        self._has_changed = False
+        ends = time.monotonic() + (_SURVEY if found.is_usable else _REST)
+        pause = EVERY
+        while time.monotonic() < ends and not self._has_changed:
+            if found.is_usable:
+                pause = await self.turn(found.room_id, pause)
+                await self._warn((*found.warnings, *self._silence()))
+            await asyncio.sleep(pause)
+
+    async def turn(self, room_id: str, pause: float = EVERY) -> float:
+        """Hear and give once; returns after how many seconds to do it again."""
+        waiting = await self._desk.waiting(_MOST)
+        if not waiting and time.monotonic() < self._read_at + _QUIET:
+            return EVERY
+        if await self.hear(room_id):
+            pause = 0
+        waiting = await self._desk.waiting(_MOST)
+        for order in waiting:
+            if order.awaited_for is None:
+                await self._desk.given(order.id, await self._give(room_id, order))
+                pause = 0
+        await self._watch(waiting)
+        return min(max(_SOON, pause * 2), _LATE) if waiting else EVERY
+
+    async def hear(self, room_id: str) -> bool:
+        """Read the room to its end; whether there was something new."""
+        known = await self._desk.position(room_id)
+        events = await self._news(room_id, known)
+        self._read_at = time.monotonic()
+        if not events and known is None:
+            return False
+        said = [heard for each in events if known and (heard := self._inbox.read(each))]
+        self._is_silent &= not any(isinstance(each, Reply) for each in said)
+        self._has_changed |= any("state_key" in each for each in events)
+        newest = events[-1]["event_id"] if events else known.event_id if known else ""
+        times = [each["origin_server_ts"] for each in events if self._inbox.is_trusted(each)]
+        at = max([known.at if known else 0, *times])
+        await self._desk.heard(said, Position(room_id, newest, at))
+        return bool(said)
+
+    async def _news(self, room_id: str, known: Position | None) -> list[dict[str, Any]]:
+        """The events after a known one, oldest first; the newest alone when none is known."""
+        found: list[dict[str, Any]] = []  # newest first
+        start, size = None, 1 if known is None else _FEW
+        for _ in range(_MOST_PAGES):
+            page = await self._session.ask(
+                self._session.client.room_messages, room_id, start=start, limit=size
+            )
+            for source in (event.source for event in page.chunk if _is_whole(event.source)):
+                if known is not None and self._is_known(source, known):
+                    return found[::-1]
+                found.append(source)
+            start, size = page.end, _PAGE
+            if known is None or not page.chunk or not start:
+                break
+        else:
+            _log.warning("admin_room_gap_too_long", events=len(found))
+        return found[::-1]
+
+    def _is_known(self, source: dict[str, Any], known: Position) -> bool:
+        """Whether an event was heard before. One whose time can be trusted tells it too, should
+        the event that we stopped at be gone."""
+        if source.get("event_id") == known.event_id:
+            return True
+        return self._inbox.is_trusted(source) and source["origin_server_ts"] < known.at - _SKEW
+
+    async def _give(self, room_id: str, order: RoomOrder) -> str:
+        """Say a command, in plain words; repeated, it is the same event. Returns its id.
+
+        The library would encrypt, or not know the room: it never hears of it by its sync.
+        """
+        content = {
+            "msgtype": "m.text",
+            "body": order.command,
+            "m.mentions": {},
+            ORDER: order.id,
+            MARK: order.mark,
+        }
+        room = f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}"
+        path = f"{room}/send/m.room.message/porter-{order.mark}"
+
+        async def send() -> Any:
+            client = self._session.client
+            head = {
+                "Authorization": f"Bearer {client.access_token}",
+                "Content-Type": "application/json",
+            }
+            answer = await client.send("PUT", path, Api.to_json(content), head)
+            return await client.create_matrix_response(RoomSendResponse, answer, (room_id,))
+
+        sent = await self._session.ask(send)
+        return str(sent.event_id)
+
+    async def _watch(self, waiting: Sequence[RoomOrder]) -> None:
+        """Note a silence, and give up what has waited for too long."""
+        for order in waiting:
+            awaited_for = order.awaited_for or 0
+            self._is_silent |= awaited_for > _SILENCE
+            if awaited_for > _PATIENCE:
+                _log.warning("order_given_up", order=order.id)
+                await self._desk.give_up(order.id)
+
+    def _silence(self) -> tuple[str, ...]:
+        if not self._is_silent:
+            return ()
+        return (
+            f"homeserver.admin_room: {self._inbox.server_user} does not reply to"
+            f" {self._session.user}; is it an admin of the homeserver? Mails wait for the replies.",
+        )
+
+    async def _warn(self, warnings: tuple[str, ...]) -> None:
+        if warnings == self._warnings:
+            return
+        for warning in warnings:
+            if warning not in (self._warnings or ()):
+                _log.warning("admin_room_unsafe", warning=warning)
+        await self._desk.warn(warnings)
+        self._warnings = warnings
+
+
+def _is_whole(source: dict[str, Any]) -> bool:
+    """Whether an event has what every event of a homeserver has."""
+    id, sent = source.get("event_id"), source.get("origin_server_ts")
+    return isinstance(id, str) and isinstance(sent, int)
