@@ -482,7 +482,7 @@ async def open_file_house(open_house: OpenHouse) -> AsyncIterator[OpenHouse]:
                 "kind": "token_file",
                 "url": str(server.make_url("")).rstrip("/"),
                 "token_file": "token/file",
-                "admin_token": None,
+                "admin_token_file": None,
             }
             tokens = {"mode": "shared"}
             house = await open_house(**merge({"homeserver": homeserver, "tokens": tokens}, changes))
