@@ -195,7 +195,10 @@ def _bind(
     )
     accounts = AccountWatcher(
         database=database,
+        source=homeserver,
         names=homeserver,
+        directory=homeserver,
+        own=settings.own_name,
         # As long as a token may work, and the watcher may be late.
         watched_for=max(settings.registration.name_hold, settings.tokens.valid_for)
         + timedelta(days=1),

@@ -261,6 +261,12 @@ class Settings(_Section):
             return self.homeserver.kind == "static"
         return self.tokens.mode == "shared"
 
+    @property
+    def own_name(self) -> str:
+        """The bot's name on this homeserver, or nothing where it is from elsewhere."""
+        name, _, server = (self.bot.user if self.bot else "").partition(":")
+        return name.removeprefix("@") if server == self.server_name else ""
+
     @model_validator(mode="after")
     def _possible(self) -> "Settings":
         if self.homeserver.kind == "static":

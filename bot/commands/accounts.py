@@ -96,8 +96,8 @@ def _age(span: timedelta) -> str:
 async def unknown(call: Call, what: str, since: Past | None) -> Answer:
     """List accounts that were opened past the desk.
 
-    Only Synapse tells its accounts. Deactivated ones, guests, the bot's own and those of bridges
-    are left out.
+    Where the homeserver does not list its accounts, those that its admin room announced are looked
+    at. Deactivated ones, guests, the bot's own and those of bridges are left out.
     """
     now = call.desk.clock()
     try:

@@ -71,6 +71,7 @@ class Registration:
     token_id: int | None
     mailed_at: datetime | None
     registered_at: datetime | None
+    account: str | None = None  # the name that was registered, when it is known
 
 
 def add(
@@ -228,16 +229,39 @@ def mailed_token(connection: Connection, registration_id: int) -> int | None:
     return connection.execute(query).scalar()
 
 
-def registered(connection: Connection, registration_id: int, now: datetime) -> bool:
-    """The account was seen on the homeserver; False when the registration had come to an end."""
-    moved = become(connection, registration_id, Status.REGISTERED, UNDECIDED)
-    if moved:
-        connection.execute(
-            registrations.update()
-            .where(registrations.c.id == registration_id)
-            .values(registered_at=now)
-        )
-    return moved
+def claiming(connection: Connection, name: str) -> list[Registration]:
+    """The requests whose account one of this name may be, newest first; and the one that it is of
+    already."""
+    r = registrations.c
+    had_none = and_(r.status == Status.REGISTERED, or_(r.account.is_(None), r.account == r.name))
+    query = select(registrations).where(r.name == name, or_(r.status.in_(UNDECIDED), had_none))
+    return [read(row) for row in connection.execute(query.order_by(r.id.desc())).mappings()]
+
+
+def registered(
+    connection: Connection, registration_id: int, now: datetime, account: str | None = None
+) -> bool:
+    """An account was opened, under the name `account` as far as it is known.
+
+    False when the registration had come to an end.
+    """
+    r = registrations.c
+    moved = connection.execute(
+        registrations.update()
+        .where(r.id == registration_id, r.status.in_(UNDECIDED))
+        .values(status=Status.REGISTERED, registered_at=now, account=account)
+    )
+    return moved.rowcount == 1
+
+
+def name_account(connection: Connection, registration_id: int, account: str) -> None:
+    """Which account a registration has become, when it was not known before."""
+    r = registrations.c
+    connection.execute(
+        registrations.update()
+        .where(r.id == registration_id, r.account.is_(None))
+        .values(account=account)
+    )
 
 
 def domain_of(email_key: str) -> str:

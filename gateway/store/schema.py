@@ -112,6 +112,21 @@ accounts = Table(  # accounts that appeared on the homeserver
     Index("accounts_to_settle", "name", sqlite_where=text("settled_at IS NULL")),
 )
 
+restrictions = Table(  # what is to be put on accounts, or taken from them
+    "restrictions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("restriction", Text, nullable=False),
+    Column("lifts", Boolean, nullable=False),
+    Column("tells", Boolean, nullable=False),  # the person is mailed when it is done
+    Column("at", UtcDateTime, nullable=False),
+    Column("entry", Integer, ForeignKey("audit.id"), nullable=False),  # by whom, and why
+    Column("done_at", UtcDateTime),
+    Column("dropped_at", UtcDateTime),  # it cannot be done, or another wish came after it
+    Index("restrictions_open", "id", sqlite_where=text("done_at IS NULL AND dropped_at IS NULL")),
+)
+
 orders = Table(  # commands for the homeserver's admin room, which the bot gives there
     "orders",
     metadata,
@@ -135,6 +150,7 @@ mails = Table(
     Column("id", Integer, primary_key=True),
     Column("registration_id", Integer, ForeignKey("registrations.id"), nullable=False),
     Column("kind", Text, nullable=False, default="token"),  # what it has to tell
+    Column("text", Text),  # what somebody wrote for it
     Column("status", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),

@@ -30,6 +30,8 @@ KINDS = {  # what the room is told of, for whoever mutes one
     "files": "ban files with bad lines",
     "disk": "disk space",
     "saving": "requests that could not be saved",
+    "unknown": "accounts opened past the desk",
+    "account": "accounts under another name, and tokens that opened too many or not theirs",
     "review": "requests that wait for a person",
 }
 

@@ -18,10 +18,11 @@ from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource, T
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations, states, tokens
-from gateway.store.audit import PORTER, Author
+from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
 from gateway.stories.given_tokens import GivenTokens
+from gateway.stories.linking import link
 from gateway.stories.shared_token import SharedToken
 
 _log = structlog.get_logger(__name__)
@@ -150,7 +151,9 @@ class Rotation:
         def end_all(connection: Connection) -> tuple[list[IssuedToken], int]:
             now = self._clock()
             for registration_id in used:
-                self._link(connection, registration_id, now)
+                registration = registrations.get(connection, registration_id)
+                if registration is not None:
+                    link(connection, registration, None, now)
             # A token that was never in a mail cannot have leaked: it is the fresh one.
             fresh = tokens.unfinished_shared(connection) if self._shared else None
             ended = [each for each in tokens.living(connection, now) if each != fresh]
@@ -195,15 +198,6 @@ class Rotation:
 
         own = [each for each in living if each.registration_id is not None and each.issued_at]
         return [each for each in await asyncio.gather(*map(ask, own)) if each is not None]
-
-    @staticmethod
-    def _link(connection: Connection, registration_id: int, now: datetime) -> None:
-        if registrations.registered(connection, registration_id, now):
-            subject = f"registration {registration_id}"
-            audit.note(connection, PORTER, "account appeared", subject, now)
-        token = tokens.of(connection, registration_id)
-        if token is not None:
-            tokens.withdraw(connection, token.id, now)
 
     def _owe_again(self, connection: Connection, ended: list[IssuedToken], now: datetime) -> int:
         """Owe a mail to each applicant whose token ended before he used it."""

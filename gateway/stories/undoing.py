@@ -30,6 +30,7 @@ _WHY_NOT = {
     "note": "notes are never deleted",
     "import": "lift its bans instead, or mend the files",
     "account appeared": "the account is there",
+    "unknown account": "the account is there",
 }
 
 

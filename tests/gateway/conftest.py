@@ -4,7 +4,7 @@ strict stand-ins of the two servers behind it."""
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -23,12 +23,15 @@ from gateway.config import parse
 from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.homeserver import (
     Abilities,
+    Account,
     HomeserverError,
     Issued,
     NameAvailability,
+    Restriction,
     Token,
     TokenSource,
     TokenState,
+    Unable,
 )
 from gateway.homeserver.names import CarefulNames, registrable
 from gateway.homeserver.synapse import Synapse
@@ -38,7 +41,7 @@ from gateway.rules.bans import Kind, parse_line
 from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
 from gateway.settings import Settings
-from gateway.store import alerts, audit, outbox, registrations
+from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
@@ -92,6 +95,7 @@ class StrictTokens:
         self.moods: deque[str] = deque()
         self.calls: list[str] = []
         self.used_up: set[str] = set()
+        self.used: dict[str, int] = {}  # of those that were used otherwise than once
         self.is_down = False
         self.before_issue: Callable[[], Awaitable[object]] | None = None
 
@@ -117,8 +121,10 @@ class StrictTokens:
     async def state(self, value: str) -> TokenState:
         if self.is_down:
             raise HomeserverError("the homeserver is away")
+        self.calls.append(f"state {value}")
         is_used_up = value in self.used_up
-        return TokenState(int(is_used_up) if value in self.in_force else None, is_used_up)
+        used = self.used.get(value, int(is_used_up))
+        return TokenState(used if value in self.in_force else None, is_used_up)
 
     async def revoke(self, value: str) -> None:
         self.calls.append(f"revoke {value}")
@@ -156,6 +162,67 @@ class ToldNames:
         if self.before_answer is not None:
             await self.before_answer()
         return self.answers.get(name, self.usual)
+
+
+class ToldDirectory:
+    """A directory with the accounts that it was told of, made when the clock said so. What is
+    restricted stays so; `is_down` keeps it from answering."""
+
+    def __init__(self, clock: Callable[[], datetime], *, lists: bool = False) -> None:
+        self.abilities = Abilities(
+            "a told homeserver",
+            lists_accounts=lists,
+            restricts=frozenset(Restriction),
+            lifts=frozenset({Restriction.LOCKED, Restriction.SUSPENDED}),
+        )
+        self.clock = clock
+        self.accounts: dict[str, Account] = {}
+        self.calls: list[str] = []
+        self.is_down = False
+
+    def open(self, *names: str, **known: Any) -> None:
+        for name in names:
+            known = {"created_at": self.clock(), "restrictions": frozenset()} | known
+            self.accounts[name] = Account(name, **known)
+
+    async def account(self, name: str) -> Account | None:
+        self._call(f"account {name}")
+        return self.accounts.get(name)
+
+    async def newest(self, since: datetime | None, most: int) -> list[Account]:
+        self._call("newest")
+        if not self.abilities.lists_accounts:
+            raise Unable("a told homeserver does not list its accounts")
+        made = sorted(self.accounts.values(), key=lambda each: each.created_at or NOW)[::-1]
+        return [
+            replace(each, is_application=False, restrictions=None)
+            for each in made
+            if (since is None or (each.created_at or NOW) >= since)
+            and Restriction.DEACTIVATED not in (each.restrictions or ())
+        ][:most]
+
+    async def restrict(self, name: str, restriction: Restriction) -> None:
+        self._change(name, restriction, True)
+
+    async def lift(self, name: str, restriction: Restriction) -> None:
+        self._change(name, restriction, False)
+
+    def _change(self, name: str, restriction: Restriction, is_on: bool) -> None:
+        self._call(f"{'restrict' if is_on else 'lift'} {name} {restriction}")
+        wanted = self.abilities.restricts if is_on else self.abilities.lifts
+        if restriction not in wanted:
+            raise Unable("a told homeserver cannot")
+        if name not in self.accounts:
+            raise HomeserverError("a told homeserver has no such account")
+        before = self.accounts[name]
+        now = (before.restrictions or frozenset()) - {restriction}
+        after = now | {restriction} if is_on else now
+        self.accounts[name] = replace(before, restrictions=after)
+
+    def _call(self, call: str) -> None:
+        self.calls.append(call)
+        if self.is_down:
+            raise HomeserverError("the homeserver is away")
 
 
 class MailServer:
@@ -249,6 +316,7 @@ class House:
     mailer: Mailer
     courier: Courier
     accounts: AccountWatcher
+    directory: Any
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(
@@ -292,6 +360,13 @@ class House:
         ban = parse_line(Kind(kind), value)
         assert ban is not None
         await self.bans.add([ban])
+
+    async def use_token(self, registration_id: int, times: int = 1) -> None:
+        """The homeserver counts accounts that were opened with an applicant's own token."""
+        token = await self.database.read(lambda c: tokens.of(c, registration_id))
+        assert token is not None
+        self.source.used_up.add(token.value)
+        self.source.used[token.value] = times
 
     async def deliver(self) -> None:
         """Attempt every mail that is due, one after the other."""
@@ -357,7 +432,11 @@ async def open_house(
     opened: list[House] = []
 
     async def open_it(
-        *, source: TokenSource | None = None, names: Any = None, **changes: Any
+        *,
+        source: TokenSource | None = None,
+        names: Any = None,
+        directory: Any = None,
+        **changes: Any,
     ) -> House:
         settings = make_settings(**changes)
         database = Database(settings.state / "porter.db")
@@ -367,6 +446,7 @@ async def open_house(
         bans.load()
         names = names or ToldNames()
         source = source or StrictTokens()
+        directory = directory or ToldDirectory(clock)
         schedule = None
         if settings.shares_token and settings.tokens.rotation is not None:
             schedule = Schedule(settings.tokens.rotation, settings.tokens.downtime)
@@ -429,7 +509,10 @@ async def open_house(
         )
         accounts = AccountWatcher(
             database=database,
+            source=source,
             names=names,
+            directory=directory,
+            own=settings.own_name,
             watched_for=timedelta(days=8),
             clock=clock,
             breath=0,
@@ -450,6 +533,7 @@ async def open_house(
             mailer,
             courier,
             accounts,
+            directory,
             bell,
         )
         opened.append(house)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from gateway.homeserver.homeserver import Account, HomeserverError
+from gateway.homeserver.homeserver import Abilities, Account, HomeserverError
 from gateway.store import registrations, tokens
 from gateway.store.registrations import Status
 
@@ -45,6 +45,8 @@ async def test_a_kind_that_lists_no_accounts_says_so(typed):
 
 
 class Directory:
+    abilities = Abilities("a homeserver", lists_accounts=True)
+
     def __init__(self, count, now):
         self.found = [Account(f"u{number}", now, number == 0) for number in range(count)]
         self.fault = None

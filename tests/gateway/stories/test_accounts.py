@@ -30,11 +30,14 @@ async def test_an_account_that_appears_is_linked_and_its_token_burnt(house):
     await house.accounts.look()
     assert await house.statuses() == ["mailed", "mailed"]
     house.names.answers["ann"] = NameAvailability.TAKEN
+    await house.use_token(1)
     house.clock.turn(minutes=1)
     for _ in range(2):
         await house.accounts.look()
     ann, bob = await house.rows()
     assert (ann.status, ann.registered_at) == (Status.REGISTERED, house.clock.now)
+    assert ann.account == "ann"
+    assert await house.alerts() == {}
     assert (bob.status, bob.registered_at) == (Status.MAILED, None)
     assert await house.audited() == [("porter", "account appeared", "registration 1")]
     await house.rotation.look()
@@ -115,6 +118,7 @@ async def test_it_runs_until_it_is_cancelled(house, monkeypatch):
     monkeypatch.setattr("gateway.stories.accounts.EVERY", 0.01)
     await mailed(house, "ann")
     house.names.answers["ann"] = NameAvailability.TAKEN
+    await house.use_token(1)
     running = asyncio.create_task(house.accounts.run())
     async with asyncio.timeout(5):
         while await house.statuses() != ["registered"]:
@@ -142,7 +146,7 @@ async def on_synapse(
 
     async def open_it(**tokens: Any) -> House:
         edge = synapse_at(session, synapse.url, admin)
-        house = await open_house(source=edge, names=edge, tokens=tokens)
+        house = await open_house(source=edge, names=edge, directory=edge, tokens=tokens)
         if not house.settings.shares_token:
             house.clock.now = utc_now()  # Synapse judges an expiry by its own clock
         return house
@@ -172,8 +176,34 @@ async def test_a_mailed_token_opens_an_account_and_is_burnt(on_synapse, synapse,
     assert not await register(session, synapse.url, "storyeve", token)
     await house.accounts.look()
     assert await house.statuses() == ["registered"]
+    assert await house.alerts() == {}
     await house.rotation.look()
     assert await house.codes("storyann", "other@example.net", ip="198.51.100.1") == ["name_taken"]
+
+
+async def test_a_name_that_was_not_asked_for_is_linked_and_told(on_synapse, synapse, session, post):
+    house = await on_synapse(mode="per_applicant")
+    await house.accounts.look()  # what is there by now is nobody's news
+    await mailed(house, "storyguy")
+    token = token_in(post.mails[0], await values(house))
+    assert await register(session, synapse.url, "storyhal", token)
+    for _ in range(3):
+        await house.accounts.look()
+        house.clock.turn(seconds=30)
+    (row,) = await house.rows()
+    assert (row.status, row.account) == (Status.REGISTERED, "storyhal")
+    assert await house.alerts() == {
+        "account name": (
+            1,
+            "Request 1 asked for `storyguy`, and its token opened the account `storyhal`",
+        )
+    }
+    await synapse.register_user("storyivy", "pass-word-1")
+    for _ in range(2):
+        await house.accounts.look()
+        house.clock.turn(seconds=30)
+    told = await house.alerts()
+    assert told["unknown account"][1].endswith("the last of them `storyivy`")
 
 
 async def test_after_a_leak_the_old_token_is_useless_and_the_fresh_one_works(

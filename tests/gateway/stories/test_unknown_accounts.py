@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.homeserver.homeserver import Account, HomeserverError
-from gateway.store import registrations
+from gateway.homeserver.homeserver import Abilities, Account, HomeserverError
+from gateway.store import accounts, registrations
 from gateway.store.registrations import Status
 from gateway.stories.unknown_accounts import UnknownAccounts
 from tests.gateway.conftest import NOW
@@ -11,6 +11,8 @@ from tests.gateway.conftest import NOW
 
 class ToldDirectory:
     """A directory that says what it was told to."""
+
+    abilities = Abilities("a told homeserver", lists_accounts=True)
 
     def __init__(self, *names):
         self.names = names
@@ -69,5 +71,34 @@ async def test_there_is_an_end_to_looking_and_to_asking(house, monkeypatch):
 async def test_a_homeserver_that_does_not_answer(house):
     directory = ToldDirectory()
     directory.is_down = True
+    with pytest.raises(HomeserverError):
+        await names(house, directory)
+
+
+async def test_an_account_under_another_name_than_asked_for_is_known(house):
+    await house.apply("ann")
+
+    def link(c):
+        accounts.seen(c, "zoe", NOW)
+        accounts.settle(c, "zoe", NOW, 1)
+
+    await house.database.write(link)
+    assert await names(house, ToldDirectory("zoe", "eve")) == ["eve"]
+
+
+async def test_where_accounts_are_not_listed_those_that_were_announced_are(house):
+    await house.apply("ann")
+
+    def tell(c):
+        accounts.seen(c, "ann", NOW)
+        accounts.seen(c, "eve", NOW, ip="203.0.113.7")
+
+    await house.database.write(tell)
+    directory = ToldDirectory()
+    directory.abilities = Abilities("continuwuity", announces_accounts=True)
+    directory.is_down = True
+    assert await names(house, directory) == ["eve"]
+    assert directory.asked == []
+    directory.abilities = Abilities("conduit")
     with pytest.raises(HomeserverError):
         await names(house, directory)

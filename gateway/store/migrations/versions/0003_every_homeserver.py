@@ -1,4 +1,4 @@
-"""What other homeservers need: accounts that appeared, orders for the admin room, invite links."""
+"""What other homeservers need: accounts and their restrictions, orders, invite links."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("tokens", sa.Column("link", sa.Text))
     op.add_column("registrations", sa.Column("account", sa.Text))
+    op.add_column("mails", sa.Column("text", sa.Text))
     op.execute("UPDATE registrations SET account = name WHERE registered_at IS NOT NULL")
     op.create_table(
         "accounts",
@@ -25,6 +26,24 @@ def upgrade() -> None:
     op.create_index("accounts_by_time", "accounts", ["seen_at"])
     op.create_index(
         "accounts_to_settle", "accounts", ["name"], sqlite_where=sa.text("settled_at IS NULL")
+    )
+    op.create_table(
+        "restrictions",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("account", sa.Text, nullable=False),
+        sa.Column("restriction", sa.Text, nullable=False),
+        sa.Column("lifts", sa.Boolean, nullable=False),
+        sa.Column("tells", sa.Boolean, nullable=False),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("entry", sa.Integer, sa.ForeignKey("audit.id"), nullable=False),
+        sa.Column("done_at", sa.DateTime),
+        sa.Column("dropped_at", sa.DateTime),
+    )
+    op.create_index(
+        "restrictions_open",
+        "restrictions",
+        ["id"],
+        sqlite_where=sa.text("done_at IS NULL AND dropped_at IS NULL"),
     )
     op.create_table(
         "orders",
