@@ -2,6 +2,10 @@
 
 The device and its keys live in a folder; the next run goes on with them. Nothing here ever logs
 out: that would destroy the device, and with it every key that it holds.
+
+Access tokens are asked for without refresh tokens, for then they last: a refresh token whose answer
+is lost is spent, and the device with it. Where the homeserver lets them expire all the same, the
+password logs the same device in again.
 """
 
 import asyncio
@@ -23,6 +27,7 @@ PATIENCE = 60.0  # seconds that one question may take with all its repetitions
 _REQUEST = 30  # seconds that one request may take
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0  # seconds between repetitions
 _GRACE = 10.0  # seconds that an ending process has to leave the folder to the next
+_REPLACE = "put a new bot.access_token in place, one that does not expire, and restart"
 _LOGGED_OUT = {"M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_USER_DEACTIVATED"}
 
 
@@ -179,7 +184,7 @@ class Session:
         code, message = str(answer.status_code or ""), str(answer.message)
         if code in _LOGGED_OUT:
             self.is_open = False
-            remedy = "" if self.password else "; put a new bot.access_token in place, and restart"
+            remedy = "" if self.password else f"; {_REPLACE}"
             raise LoggedOut(
                 f"{self.url} no longer accepts the log-in of {self.user} ({code}){remedy}.",
                 soft=answer.soft_logout,
@@ -212,9 +217,33 @@ class Session:
                     _log.warning("room_device_lost", user=self.user, device=device)
         if self.password is None:
             raise RoomError("bot: neither a password nor an access token is configured.")
+        await self._expect_password()
         await self.ask(self.client.login, self.password, self._device_name)
         self._check_user()
         self._save()
+
+    async def _expect_password(self) -> None:
+        """Raise RoomError where nobody can log in with a password.
+
+        https://spec.matrix.org/v1.17/client-server-api/#get_matrixclientv3login
+        """
+        try:
+            flows = (await self.ask(self.client.login_info)).flows
+        except Refused as error:
+            if error.code != "M_UNRECOGNIZED":  # of a Synapse behind an authentication service
+                raise
+            flows = []
+        if "m.login.password" not in flows:
+            raise RoomError(
+                f"bot.password: {self.url} takes no password log-ins: set bot.access_token in its"
+                f" place (an authentication service makes one by `{self._issue}`)."
+            )
+
+    @property
+    def _issue(self) -> str:
+        """How an operator makes an access token of MAS for the bot; it does not expire."""
+        name = self.user.removeprefix("@").partition(":")[0]
+        return f"mas-cli manage issue-compatibility-token {name}"
 
     def _ours(self, kept: dict[str, Any]) -> bool:
         return kept.get("user") == self.user and kept.get("homeserver") == self.url
@@ -225,7 +254,10 @@ class Session:
         await self.ask(client.whoami)
         self._check_user()
         if not client.device_id:
-            raise RoomError("bot.access_token belongs to no device; use one from a log-in.")
+            raise RoomError(
+                "bot.access_token belongs to no device; use one from a log-in, or from"
+                f" `{self._issue}`."
+            )
         client.restore_login(client.user_id, client.device_id, token)
         self._save()
 

@@ -182,11 +182,17 @@ def _proof(session: Session, wanted: dict[str, Any]) -> dict[str, Any]:
             "password": session.password,
             "session": wanted["session"],
         }
-    if pages:
-        raise RoomError(f"the homeserver wants this approved: do so at {pages[0]}, and repeat it")
-    raise RoomError(
-        "the homeserver wants the account's password for new signing keys: give bot.password in"
-        " place of bot.access_token for this one command, or let a server admin allow it with"
+    by_admin = (
+        "or let a server admin allow it with"
         f" POST /_synapse/admin/v1/users/{session.user}"
         "/_allow_cross_signing_replacement_without_uia, and repeat it within ten minutes"
+    )
+    if pages:  # an authentication service, on which the account may have no password
+        raise RoomError(
+            f"the homeserver wants this approved by whoever is logged in as {session.user} at"
+            f" {pages[0]}: do so, {by_admin}"
+        )
+    raise RoomError(
+        "the homeserver wants the account's password for new signing keys: give bot.password in"
+        f" place of bot.access_token for this one command, {by_admin}"
     )

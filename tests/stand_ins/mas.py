@@ -56,25 +56,29 @@ class Mas:
         self.token_endpoint: str | None = None  # another than its own
         self._serves_admin_api = serves_admin_api
 
-    async def start(self) -> None:
-        """Listen on a free port of loopback."""
+    async def start(self, port: int = 0) -> None:
+        """Listen on loopback, on a free port or that one."""
         app = web.Application(middlewares=[self._note])
-        app.router.add_get("/.well-known/openid-configuration", self._discovery)
-        app.router.add_post("/oauth2/token", self._grant)
-        if self._serves_admin_api:
-            app.router.add_post(_TOKENS, self._add_token)
-            app.router.add_get(_TOKENS, self._list_tokens)
-            app.router.add_get(_TOKENS + "/{id}", self._get_token)
-            app.router.add_put(_TOKENS + "/{id}", self._edit_token)
-            app.router.add_post(_TOKENS + "/{id}/{action:revoke|unrevoke}", self._turn_token)
-            app.router.add_get(_USERS, self._list_users)
-            app.router.add_get(_USERS + "/by-username/{name}", self._get_user)
-            actions = "lock|unlock|deactivate|reactivate"
-            app.router.add_post(_USERS + "/{id}/{action:" + actions + "}", self._turn_user)
+        self.route(app.router)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    def route(self, router: web.UrlDispatcher) -> None:
+        """What it answers to."""
+        router.add_get("/.well-known/openid-configuration", self._discovery)
+        router.add_post("/oauth2/token", self._grant)
+        if self._serves_admin_api:
+            router.add_post(_TOKENS, self._add_token)
+            router.add_get(_TOKENS, self._list_tokens)
+            router.add_get(_TOKENS + "/{id}", self._get_token)
+            router.add_put(_TOKENS + "/{id}", self._edit_token)
+            router.add_post(_TOKENS + "/{id}/{action:revoke|unrevoke}", self._turn_token)
+            router.add_get(_USERS, self._list_users)
+            router.add_get(_USERS + "/by-username/{name}", self._get_user)
+            actions = "lock|unlock|deactivate|reactivate"
+            router.add_post(_USERS + "/{id}/{action:" + actions + "}", self._turn_user)
 
     async def stop(self) -> None:
         """Listen no more."""
@@ -155,6 +159,7 @@ class Mas:
         return web.json_response(
             {
                 "issuer": f"{self.url}/",
+                "account_management_uri": f"{self.url}/account/",
                 "token_endpoint": self.token_endpoint or f"{self.url}/oauth2/token",
                 "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
                 "grant_types_supported": ["authorization_code", "client_credentials"],
