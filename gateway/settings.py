@@ -274,6 +274,12 @@ class Settings(_Section):
                 raise ValueError("tokens.mode: a static token is everybody's, so set mode: shared")
             if self.tokens.downtime or self.tokens.overlap:
                 raise ValueError("tokens: a static token never rotates: no downtime, no overlap")
-        if self.homeserver.way == "admin_room" and self.bot is None:
-            raise ValueError("bot: missing; it asks for the tokens in homeserver.admin_room")
+        admin_room = self.homeserver.admin_room
+        if admin_room is not None and self.bot is None:
+            raise ValueError("bot: missing; it is what works in homeserver.admin_room")
+        if self.bot is not None and self.bot.room == admin_room:
+            raise ValueError(
+                "homeserver.admin_room: it is bot.room too; name the homeserver's own admin room,"
+                f" #admins:{self.server_name}, and another one for the moderators"
+            )
         return self

@@ -119,13 +119,20 @@ async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> l
 async def _check_room(settings: Settings, bot: Bot) -> list[Finding]:
     try:
         async with asyncio.timeout(_ROOM_LIMIT):
-            sentences = await inspect(session_of(settings, bot), bot.room, rule_of(bot))
+            sentences = await inspect(
+                session_of(settings, bot),
+                bot.room,
+                rule_of(bot),
+                admin_room=settings.homeserver.admin_room,
+                server_name=settings.server_name,
+            )
     except TimeoutError:
         url = settings.homeserver.url
         return [Finding(f"bot: {url} did not answer about the room within {_ROOM_LIMIT:g} s")]
     found = []
     for sentence in sentences:
-        text = sentence if sentence.startswith("bot") else f"bot: {sentence}"
+        has_key = sentence.startswith(("bot", "homeserver."))
+        text = sentence if has_key else f"bot: {sentence}"
         is_warning = any(sign in sentence for sign in _ROOM_WARNINGS)
         found.append(Finding(text.removesuffix("."), is_warning))
     return found

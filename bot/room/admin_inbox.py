@@ -52,6 +52,11 @@ class NewAccount:
 Heard = Given | Reply | NewAccount
 
 
+def server_user(server_name: str) -> str:
+    """Who speaks for the homeserver, on all three kinds."""
+    return f"@conduit:{server_name}"
+
+
 @dataclass(frozen=True, slots=True)
 class AdminInbox:
     """Reads events for `user`, the bot, on the homeserver `server_name`."""
@@ -59,14 +64,9 @@ class AdminInbox:
     user: str
     server_name: str
 
-    @property
-    def server_user(self) -> str:
-        """Who speaks for the homeserver, on all three kinds."""
-        return f"@conduit:{self.server_name}"
-
     def is_trusted(self, source: Mapping[str, Any]) -> bool:
         """Whether an event is the homeserver's or our own."""
-        return source.get("sender") in (self.user, self.server_user)
+        return source.get("sender") in (self.user, server_user(self.server_name))
 
     def read(self, source: Mapping[str, Any]) -> Heard | None:
         """Read an event; None when it is nothing to us. Never raises, whatever it carries."""
@@ -78,7 +78,7 @@ class AdminInbox:
             return None
         if source.get("sender") == self.user:
             return _given(content, event_id)
-        if source.get("sender") != self.server_user:
+        if source.get("sender") != server_user(self.server_name):
             return None
         if relation:
             return _reply(relation, content)

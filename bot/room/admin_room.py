@@ -19,7 +19,7 @@ from urllib.parse import quote
 import structlog
 from nio import Api, RoomSendResponse
 
-from bot.room.admin_inbox import MARK, ORDER, AdminInbox, Heard, Reply
+from bot.room.admin_inbox import MARK, ORDER, AdminInbox, Heard, Reply, server_user
 from bot.room.admin_survey import survey
 from bot.room.session import Session
 
@@ -97,6 +97,7 @@ class AdminRoom:
         self._session = session
         self._room = room
         self._moderators_room = moderators_room
+        self._server_name = server_name
         self._desk = desk
         self._inbox = AdminInbox(session.user, server_name)
         self._is_silent = False  # the homeserver did not reply, and has not since
@@ -115,7 +116,8 @@ class AdminRoom:
                     failing = ""
             except Exception as error:
                 reason, pause = str(error) or type(error).__name__, _REST
-                if reason != failing:
+                # Without a log-in it is the moderators' room that tells why.
+                if reason != failing and self._session.is_open:
                     _log.warning("admin_room_waiting", reason=reason)
                 failing = reason
             await asyncio.sleep(pause)
@@ -123,11 +125,7 @@ class AdminRoom:
     async def _serve(self) -> None:
         """Survey the room, and work in it until another survey is due."""
         found = await survey(
-            self._session,
-            self._room,
-            self._moderators_room,
-            self._inbox.server_user,
-            enter=True,
+            self._session, self._room, self._moderators_room, self._server_name, enter=True
         )
         await self._warn((*found.warnings, *self._silence()))
         self._has_changed = False
@@ -236,7 +234,7 @@ class AdminRoom:
         if not self._is_silent:
             return ()
         return (
-            f"homeserver.admin_room: {self._inbox.server_user} does not reply to"
+            f"homeserver.admin_room: {server_user(self._server_name)} does not reply to"
             f" {self._session.user}; is it an admin of the homeserver? Mails wait for the replies.",
         )
 

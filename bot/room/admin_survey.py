@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.room.address import find, look
+from bot.room.admin_inbox import server_user
 from bot.room.files import Kept
 from bot.room.power import Standing
 from bot.room.session import Refused, Session, Unanswered
@@ -16,15 +17,17 @@ _KEY = "homeserver.admin_room"
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found: sentences for the operator, and whether the room can be used all the same."""
+    """What was found: sentences for the operator, whether the room can be used all the same, and
+    whether we are not in it."""
 
     room_id: str
     warnings: tuple[str, ...] = ()
     is_usable: bool = False
+    is_outside: bool = False
 
 
 async def survey(
-    session: Session, room: str, moderators_room: str, server_user: str, *, enter: bool
+    session: Session, room: str, moderators_room: str, server_name: str, *, enter: bool
 ) -> Survey:
     """Look at the admin room; `enter` it if need be.
 
@@ -36,23 +39,17 @@ async def survey(
         return Survey("", (f"{_KEY}: {room} cannot be found ({error}).",))
     standing = await _standing(session, room_id, enter=enter)
     if standing is None:
-        return Survey(room_id, (outside(session.user, room),))
-    obstacle = _obstacle(standing, session.user, server_user)
+        remedy = f"make it an admin there with `!admin users make-user-admin {session.user}`"
+        sentence = f"{_KEY}: {session.user} is not in {room}, and not invited; {remedy}."
+        return Survey(room_id, (sentence,), is_outside=True)
+    obstacle = _obstacle(standing, session.user, server_name)
     if room_id in await _moderators_rooms(session, moderators_room):
         obstacle = (
             f"{_KEY}: this is the moderators' room too; name the homeserver's own admin room,"
-            f" whose alias is #admins:{_server(server_user)}."
+            f" whose alias is #admins:{server_name}."
         )
     found = [obstacle] if obstacle else []
-    return Survey(room_id, (*found, *_dangers(standing, server_user)), obstacle is None)
-
-
-def outside(user: str, room: str) -> str:
-    """That somebody is not in the admin room, and what helps."""
-    return (
-        f"{_KEY}: {user} is not in {room}, and not invited; make it an admin there with"
-        f" `!admin users make-user-admin {user}`."
-    )
+    return Survey(room_id, (*found, *_dangers(standing, server_name)), obstacle is None)
 
 
 async def _standing(session: Session, room_id: str, *, enter: bool) -> Standing | None:
@@ -81,12 +78,12 @@ async def _moderators_rooms(session: Session, room: str) -> set[str]:
     return rooms
 
 
-def _obstacle(standing: Standing, user: str, server_user: str) -> str | None:
+def _obstacle(standing: Standing, user: str, server_name: str) -> str | None:
     """What makes the room useless."""
-    if not standing.has_joined(server_user):
+    if not standing.has_joined(server_user(server_name)):
         return (
-            f"{_KEY}: {server_user} is not in it, so it is not the homeserver's admin room, whose"
-            f" alias is #admins:{_server(server_user)}."
+            f"{_KEY}: {server_user(server_name)} is not in it, so it is not the homeserver's admin"
+            f" room, whose alias is #admins:{server_name}."
         )
     if standing.encrypted:
         return f"{_KEY}: the room is encrypted, and the homeserver reads no commands there."
@@ -95,10 +92,10 @@ def _obstacle(standing: Standing, user: str, server_user: str) -> str | None:
     return None
 
 
-def _dangers(standing: Standing, server_user: str) -> list[str]:
+def _dangers(standing: Standing, server_name: str) -> list[str]:
     """Who else may command the homeserver and read its tokens."""
     joined = (user for user in standing.memberships if standing.has_joined(user))
-    strangers = sorted({_server(user) for user in joined} - {_server(server_user)})
+    strangers = sorted({user.partition(":")[2] for user in joined} - {server_name})
     found = []
     if standing.join_rule == "public":
         found.append(
@@ -116,7 +113,3 @@ def _dangers(standing: Standing, server_user: str) -> list[str]:
     if standing.successor:
         found.append(f"{_KEY}: the room was replaced by {standing.successor}.")
     return found
-
-
-def _server(user: str) -> str:
-    return user.partition(":")[2]

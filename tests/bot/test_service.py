@@ -6,14 +6,14 @@ from contextlib import suppress
 import pytest
 
 from bot.demo.ports import free_port
-from bot.service import build_room, serve
+from bot.service import run_bot, serve
 from gateway.config import ConfigError, parse
 from tests.bot.conftest import CONFIG
 
 
 async def test_a_desk_without_a_bot_has_no_room(desk):
     with pytest.raises(ConfigError, match="bot: missing"):
-        build_room(desk)
+        await run_bot(desk)
 
 
 async def test_a_taken_port_ends_the_service_with_a_sentence(tmp_path):

@@ -6,6 +6,8 @@ from bot.demo.ports import free_port
 from bot.room.inspection import inspect
 from bot.room.power import Rule
 from bot.room.session import Session
+from tests.stand_ins.admin_commands import AdminCommands
+from tests.stand_ins.server_bot import ServerBot
 
 
 async def test_a_bot_in_its_room_has_nothing_to_say(house: Any, book: Any) -> None:
@@ -55,3 +57,31 @@ async def test_a_homeserver_that_is_away_is_said(house: Any, book: Any, monkeypa
     url = f"http://127.0.0.1:{free_port()}"
     (found,) = await inspect(house.session("@porter:x", homeserver_url=url), "!r", Rule(50))
     assert url in found and "cannot be reached" in found
+
+
+async def test_the_admin_room_is_looked_at_too(house):
+    bot = await house.bot_user()
+    mod = await house.person("mod")
+    room = await mod.open_room(bot)
+    server = ServerBot(house.synapse, AdminCommands())
+    await server.open()
+
+    async def look() -> list[str]:
+        found = await inspect(
+            house.session(bot),
+            room,
+            Rule(50),
+            admin_room=server.alias,
+            server_name="porter.localhost",
+        )
+        return [each for each in found if each.startswith("homeserver.admin_room")]
+
+    try:
+        (missing,) = await look()
+        assert missing.endswith(f"with `!admin users make-user-admin {bot}`.")
+        await server.invite(bot)
+        assert await look() == [
+            f"homeserver.admin_room: {bot} is invited to {server.alias}, and joins when it starts."
+        ]
+    finally:
+        await server.close()
