@@ -24,12 +24,14 @@ from gateway.homeserver.homeserver import (
     Unable,
 )
 from tests.gateway.homeserver.subjects.file_server import open_conduwuit
+from tests.gateway.homeserver.subjects.mas import open_mas
 from tests.gateway.homeserver.subjects.static import open_static
 from tests.gateway.homeserver.subjects.subject import Ground, Open, Subject, given
 from tests.gateway.homeserver.subjects.synapse import open_synapse
 
 KINDS: dict[str, Open] = {
     "synapse": open_synapse,
+    "mas": open_mas,
     "conduwuit": open_conduwuit,
     "static": open_static,
 }
