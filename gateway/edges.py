@@ -15,6 +15,7 @@ from gateway.homeserver.names import CarefulNames, registrable
 from gateway.homeserver.static import StaticServer
 from gateway.homeserver.synapse import Synapse
 from gateway.homeserver.token_file import TokenFile
+from gateway.homeserver.tuwunel import Tuwunel
 from gateway.homeserver.whereabouts import PATIENCE, Whereabouts
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
@@ -46,6 +47,9 @@ def make_homeserver(
     if homeserver.way == "client_id":
         return Mas(_mas_api(settings, session), homeserver.timeout, at_once)
     api = AdminApi(session, homeserver.url, _admin_token(settings), homeserver.timeout)
+    if homeserver.kind == "tuwunel":
+        has_room = homeserver.admin_room is not None
+        return Tuwunel(api, names, settings.server_name, has_room=has_room)
     return Synapse(api, names, settings.server_name)
 
 
