@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.answers import Answer, Line, code
 from bot.commands import (
+    account,
+    account_change,
     accounts,
     alerts,
     audit,
@@ -50,7 +52,8 @@ _ANOTHER = re.compile(r"^\s*!porter\b", re.IGNORECASE | re.MULTILINE)
 # Importing a module enters its commands into the table; these are their chapters in `help`.
 table.chapters = {
     "Bans": (bans, ban_list),
-    "Requests": (review, registrations, story, accounts),
+    "Requests": (review, registrations, story),
+    "Accounts": (account, account_change, accounts),
     "Tokens": (tokens,),
     "The desk": (desk, stats),
     "Alerts": (alerts,),

@@ -40,8 +40,8 @@ from gateway.stories.hours import Hours
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
-from gateway.stories.ordered_room import OrderedRoom
 from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.restricting import Restricting
 from gateway.stories.review import Reviews
 from gateway.stories.rotation import Rotation
 from gateway.stories.undoing import Undoing
@@ -78,6 +78,7 @@ class Desk:
     vigil: Vigil
     unknown_accounts: UnknownAccounts
     muting: Muting
+    restricting: Restricting
     clock: Clock
 
     async def opening(self) -> Opening:
@@ -150,10 +151,9 @@ def _bind(
 ) -> Desk:
     schedule = _schedule(settings)
     hours = Hours(database, schedule, clock)
-    room = OrderedRoom(database, settings.homeserver.timeout, clock)
-    at_the_door = make_homeserver(settings, session, room)
+    at_the_door = make_homeserver(settings, session)
     # A crowd of applicants must not keep the background's questions out.
-    homeserver = make_homeserver(settings, session, room, at_once=1)
+    homeserver = make_homeserver(settings, session, at_once=1)
     bell = asyncio.Event()  # rung when a mail is owed
     rotation = Rotation(
         settings=settings,
@@ -206,6 +206,7 @@ def _bind(
         + timedelta(days=1),
         clock=clock,
     )
+    restricting = Restricting(settings, database, homeserver, bell.set, clock)
     moderation = Moderation(database, bans, clock)
     foresight = Foresight(
         settings=settings,
@@ -221,6 +222,7 @@ def _bind(
         hours=hours,
         muting=muting,
         reviews=reviews,
+        restricting=restricting,
         clock=clock,
     )
     return Desk(
@@ -244,6 +246,7 @@ def _bind(
         vigil=vigil,
         unknown_accounts=UnknownAccounts(settings, database, homeserver),
         muting=muting,
+        restricting=restricting,
         clock=clock,
     )
 
@@ -270,6 +273,7 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
                 ("courier", desk.courier.run),
                 ("rotation", desk.rotation.run),
                 ("accounts", desk.accounts.run),
+                ("enforcement", desk.restricting.enforcement.run),
                 ("burst_watch", desk.burst_watch.run),
                 ("vigil", desk.vigil.run),
             ):

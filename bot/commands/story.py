@@ -29,6 +29,10 @@ _MAILS = {
     "taken": "Mail that the name is taken",
     "review": "Mail that a person looks",
     "rejected": "Mail of the rejection",
+    "deactivated": "Mail that the account is ended",
+    "suspended": "Mail that the account is suspended",
+    "locked": "Mail that the account is locked",
+    "freed": "Mail that the account is free again",
 }
 
 
@@ -63,8 +67,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
     lines += story.decided
     lines += map(_mail, story.mails)
     lines += [] if token is None else [_token(token, used, now)]
-    if story.registration.registered_at:
-        lines.append(f"Account seen at {when(story.registration.registered_at)}")
+    lines += _account(story.registration)
     lines += map(_entry, story.entries)
     lines.append(_others(story))
     lines += told_notes(story.notes)
@@ -142,6 +145,16 @@ def _token(token: IssuedToken, used: int | None, now: datetime) -> Line:
         return f"{whose} {token.id}: {state}{until}"
     opened = "it opened an account" if used else "it opened no account yet"
     return f"{whose} {token.id}: {state}{until}; the homeserver says that {opened}"
+
+
+def _account(found: Registration) -> list[Line]:
+    """The account that the request became; it may have another name than was asked for."""
+    if found.registered_at is None:
+        return []
+    seen = f"Account seen at {when(found.registered_at)}"
+    if found.account is None or found.account == found.name:
+        return [seen]
+    return [(seen, " under another name: ", code(found.account))]
 
 
 def _entry(entry: Entry) -> Line:

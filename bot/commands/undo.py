@@ -12,7 +12,7 @@ def _told(entry: Entry) -> Line:
     what = f"{undone} (entry {entry.id}): "
     if entry.subject == "desk":
         return (what, "the desk is ", code(entry.after or ""), ".")
-    if entry.subject.startswith("alert "):
+    if entry.subject.startswith(("alert ", "account ")):
         return (what, code(entry.subject), f" is {entry.after}.")
     if entry.subject.startswith("registration "):
         state = "under review again" if entry.after == "review" else entry.after

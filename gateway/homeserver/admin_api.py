@@ -41,6 +41,23 @@ class AdminApi:
             body=body,
         )
 
+    async def whoami(self) -> str:
+        """The id of the account whose token this is. Raises HomeserverError.
+
+        https://spec.matrix.org/v1.17/client-server-api/#get_matrixclientv3accountwhoami
+        """
+        answer = await ask(
+            self._session,
+            "GET",
+            URL(f"{self.url}/_matrix/client/v3/account/whoami"),
+            timeout=self._timeout,
+            headers=self._headers,
+        )
+        user = answer.body.get("user_id")
+        if answer.status != 200 or not isinstance(user, str):
+            raise self.refusal("say whose access token it is", answer)
+        return user
+
     def refusal(self, wish: str, answer: Answer) -> HomeserverError:
         """What an answer means that did not fulfil the `wish`."""
         if answer.errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN", "M_FORBIDDEN"):

@@ -160,14 +160,16 @@ class AccountDirectory(Protocol):
     def abilities(self) -> Abilities:
         """What this homeserver can do."""
 
+    async def own_name(self) -> str | None:
+        """The name of the account by which Porter asks here, if it asks by one."""
+
     async def account(self, name: str) -> Account | None:
         """The account of that name, deactivated ones too; None when there is none."""
 
     async def newest(self, since: datetime | None, most: int) -> list[Account]:
         """People's accounts that were made since then, newest first, deactivated ones left out.
 
-        Where it is not told when they were made: all of them. Raises Unable where accounts are not
-        listed.
+        Raises Unable where accounts are not listed.
         """
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
@@ -183,6 +185,10 @@ class Homeserver(TokenSource, Names, AccountDirectory, Protocol):
     async def state(self, value: str) -> TokenState:
         """Nothing is told."""
         return TokenState()
+
+    async def own_name(self) -> str | None:
+        """None: what Porter asks for needs no account."""
+        return None
 
     async def account(self, name: str) -> Account | None:
         """All that is told of an account is that its name is taken."""

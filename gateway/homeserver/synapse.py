@@ -54,6 +54,10 @@ class Synapse(Homeserver):
         """As the client API tells."""
         return await self._names.availability(name)
 
+    async def own_name(self) -> str | None:
+        """Of the admin whose access token this is."""
+        return await self._accounts.own_name()
+
     async def account(self, name: str) -> Account | None:
         """The account's own page."""
         return await self._accounts.account(name)

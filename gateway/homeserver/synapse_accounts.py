@@ -21,6 +21,13 @@ class SynapseAccounts:
     def __init__(self, api: AdminApi, server_name: str) -> None:
         self._api = api
         self._server_name = server_name
+        self._own: str | None = None
+
+    async def own_name(self) -> str | None:
+        """Of the admin whose access token this is. Asked once: it never changes."""
+        if self._own is None:
+            self._own = self._name(await self._api.whoami())
+        return self._own
 
     async def account(self, name: str) -> Account | None:
         """The account's own page: what its list leaves out too."""
@@ -84,6 +91,9 @@ class SynapseAccounts:
         if answer.status not in (200, 201):
             raise self._api.refusal(wish, answer)
 
+    def _name(self, id: str) -> str:
+        return id.removeprefix("@").removesuffix(f":{self._server_name}")
+
     def _user(self, name: str) -> str:
         return quote(f"@{name}:{self._server_name}", safe="")
 
@@ -109,16 +119,15 @@ class SynapseAccounts:
         """An account; `units` of its `creation_ts` are a second: the list has another than it."""
         if not isinstance(user, Mapping):
             raise self._strange()
-        id, made = user.get("name"), user.get("creation_ts") or 0
+        id, made = user.get("name"), user.get("creation_ts")
         if not isinstance(id, str) or isinstance(made, bool) or not isinstance(made, int):
             raise self._strange()
         try:
-            # Tuwunel does not know it: up to 1.8.3 it says nothing, from 1.9.0 on 0.
-            at = datetime.fromtimestamp(made / units, UTC) if made else None
+            at = datetime.fromtimestamp(made / units, UTC)
         except (ValueError, OverflowError, OSError):
             raise self._strange() from None
         return Account(
-            name=id.removeprefix("@").removesuffix(f":{self._server_name}"),
+            name=self._name(id),
             created_at=at,
             is_admin=user.get("admin") in (True, 1),
             is_application=bool(user.get("appservice_id")),

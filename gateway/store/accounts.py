@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, func, select
 from sqlalchemy.dialects.sqlite import insert
 
+from gateway.rules.networks import neighbourhood, plain_address
 from gateway.store.schema import accounts
 
 
@@ -18,14 +19,15 @@ from gateway.store.schema import accounts
 class Sighting:
     """An account as it was seen; its name is the part of its id before the colon.
 
-    `created_at` and `ip` are None where nobody told. It is of the request `registration_id`, and
-    open until `settled_at`.
+    `created_at`, `ip` and `network` (/24 or /64) are None where nobody told. It is of the request
+    `registration_id`, and open until `settled_at`.
     """
 
     name: str
     created_at: datetime | None
     seen_at: datetime
     ip: str | None
+    network: str | None
     registration_id: int | None
     settled_at: datetime | None
 
@@ -46,12 +48,10 @@ def seen(
     ip: str | None = None,
 ) -> None:
     """Record an account, once; what a later word adds is added."""
-    a = accounts.c
-    added = insert(accounts).values(name=name, created_at=created_at, seen_at=now, ip=ip)
-    known = {
-        "created_at": func.coalesce(a.created_at, created_at),
-        "ip": func.coalesce(a.ip, ip),
-    }
+    network = None if ip is None else _network(ip)
+    told = {"created_at": created_at, "ip": None if network is None else ip, "network": network}
+    added = insert(accounts).values(name=name, seen_at=now, **told)
+    known = {key: func.coalesce(accounts.c[key], value) for key, value in told.items()}
     connection.execute(added.on_conflict_do_update(index_elements=["name"], set_=known))
 
 
@@ -98,12 +98,19 @@ def newest(connection: Connection, since: datetime | None, most: int) -> list[Si
     return _read(connection, *since_then, most=most)
 
 
-def of(connection: Connection, registration_id: int) -> Sighting | None:
-    """The account of a request."""
-    mine = accounts.c.registration_id == registration_id
-    return next(iter(_read(connection, mine, most=1)), None)
+def near(connection: Connection, network: str, most: int) -> list[Sighting]:
+    """Accounts that were opened from a network (/24 or /64), newest first."""
+    return _read(connection, accounts.c.network == network, most=most)
 
 
 def _read(connection: Connection, *which: ColumnElement[bool], most: int) -> list[Sighting]:
     query = select(*_COLUMNS).where(*which).order_by(accounts.c.seen_at.desc(), accounts.c.name)
     return [Sighting(*row) for row in connection.execute(query.limit(most))]
+
+
+def _network(ip: str) -> str | None:
+    """The neighbourhood of an address; none of what is no address."""
+    try:
+        return str(neighbourhood(plain_address(ip)))
+    except ValueError:
+        return None

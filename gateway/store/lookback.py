@@ -23,7 +23,15 @@ from sqlalchemy import (
 from gateway.rules.doubts import Caution
 from gateway.rules.limits import Limit
 from gateway.store.prepared import Prepared
-from gateway.store.registrations import HOLDING, KNOWN, Registration, Request, Status, domain_of
+from gateway.store.registrations import (
+    HOLDING,
+    KNOWN,
+    Registration,
+    Request,
+    Status,
+    domain_of,
+    read,
+)
 from gateway.store.schema import UtcDateTime, registrations
 
 _CAREFREE = Caution()
@@ -201,3 +209,16 @@ def earlier(
         counted(r.domain == domain_of(request.email_key)),
         counted(r.email_key == request.email_key),
     )
+
+
+def neighbours(connection: Connection, registration: Registration, most: int) -> list[Registration]:
+    """The newest other requests from its network, or with its address."""
+    r = registrations.c
+    # Each half by its own index; of both the newest.
+    halves = (r.network == registration.network, r.email_key == registration.email_key)
+    found: dict[int, Registration] = {}
+    for which in halves:
+        query = select(registrations).where(which, r.id != registration.id)
+        rows = connection.execute(query.order_by(r.created_at.desc()).limit(most)).mappings()
+        found |= {row["id"]: read(row) for row in rows}
+    return sorted(found.values(), key=lambda each: each.id, reverse=True)[:most]

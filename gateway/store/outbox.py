@@ -18,7 +18,10 @@ _LONGEST_PAUSE = timedelta(minutes=15)  # so long a mail may wait after the serv
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One mail that is owed. Its Message-ID never changes, so that a repeat can be recognised."""
+    """One mail that is owed. Its Message-ID never changes, so that a repeat can be recognised.
+
+    `text` is what somebody wrote for it.
+    """
 
     id: int
     registration_id: int
@@ -26,13 +29,19 @@ class Mail:
     created_at: datetime
     attempts: int
     message_id: str
+    text: str | None = None
 
 
 _COLUMNS = tuple(mails.c[name] for name in Mail.__slots__)
 
 
 def owe(
-    connection: Connection, registration_id: int, domain: str, now: datetime, kind: str = "token"
+    connection: Connection,
+    registration_id: int,
+    domain: str,
+    now: datetime,
+    kind: str = "token",
+    text: str | None = None,
 ) -> int:
     """Owe the applicant a mail, in the transaction that decides so; returns its number."""
     values = {
@@ -43,11 +52,21 @@ def owe(
         "due_at": now,
         "attempts": 0,
         "message_id": make_msgid(domain=domain),
+        "text": text,
     }
     return int(_OWE.first(connection, values)[0])
 
 
-_OWED = ("registration_id", "kind", "status", "created_at", "due_at", "attempts", "message_id")
+_OWED = (
+    "registration_id",
+    "kind",
+    "status",
+    "created_at",
+    "due_at",
+    "attempts",
+    "message_id",
+    "text",
+)
 _OWE = Prepared(mails.insert().returning(mails.c.id), _OWED)
 
 
@@ -124,27 +143,15 @@ def postponed(
     return due_at
 
 
-def put_off(
-    connection: Connection,
-    mail: Mail,
-    error: str,
-    now: datetime,
-    chance: Callable[[], float] = random.random,
-) -> datetime:
-    """What the mail needs is not there yet, which is no failed attempt: it waits again for half as
-    long as it did, at most 15 minutes, unless it is hurried; says until when."""
-    waited = max(timedelta(), now - mail.created_at)
-    due_at = now + min(_LONGEST_PAUSE, _FIRST_PAUSE + waited / 2) * (0.75 + chance() / 2)
-    _settle(connection, mail, mail.attempts, status="queued", due_at=due_at, last_error=error)
-    return due_at
-
-
-def hurry(connection: Connection, registration_id: int | None, now: datetime) -> None:
-    """What a registration's mail waited for is there, or what all mails did: they are due."""
-    whose = () if registration_id is None else (mails.c.registration_id == registration_id,)
+def hurry(connection: Connection, registration_id: int, now: datetime) -> None:
+    """What a mail waited for is there: it is due."""
     connection.execute(
         mails.update()
-        .where(mails.c.status == "queued", mails.c.due_at > now, *whose)
+        .where(
+            mails.c.registration_id == registration_id,
+            mails.c.status == "queued",
+            mails.c.due_at > now,
+        )
         .values(due_at=now)
     )
 
@@ -205,14 +212,10 @@ def depth(connection: Connection) -> tuple[int, datetime | None]:
     return row[0], row[1]
 
 
-def _settle(
-    connection: Connection, mail: Mail, attempts: int | None = None, **values: object
-) -> None:
-    """Note how an attempt ended; it counts as one unless `attempts` says otherwise."""
-    counted = mail.attempts + 1 if attempts is None else attempts
+def _settle(connection: Connection, mail: Mail, **values: object) -> None:
     # A mail that was cancelled while it was on its way stays cancelled.
     connection.execute(
         mails.update()
         .where(mails.c.id == mail.id, mails.c.status == "queued")
-        .values(attempts=counted, leased_until=None, **values)
+        .values(attempts=mail.attempts + 1, leased_until=None, **values)
     )

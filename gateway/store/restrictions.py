@@ -23,7 +23,6 @@ class Wish:
     tells: bool
     at: datetime
     entry: int
-    done_at: datetime | None
 
 
 _COLUMNS = tuple(restrictions.c[name] for name in Wish.__slots__)
@@ -64,9 +63,17 @@ def unfulfilled(connection: Connection, most: int = 100) -> list[Wish]:
     return [Wish(*row) for row in connection.execute(query)]
 
 
+def wanted(connection: Connection, account: str) -> list[str]:
+    """The restrictions that are to be put on an account, and are not yet."""
+    r = restrictions.c
+    query = select(r.restriction).where(r.account == account, r.lifts.is_(False), *_OPEN)
+    return list(connection.execute(query).scalars())
+
+
 def of_entry(connection: Connection, entry: int) -> list[Wish]:
-    """All that one command wanted."""
-    query = select(*_COLUMNS).where(restrictions.c.entry == entry).order_by(restrictions.c.id)
+    """What one command wanted and the homeserver has not done yet."""
+    query = select(*_COLUMNS).where(restrictions.c.entry == entry, *_OPEN)
+    query = query.order_by(restrictions.c.id)
     return [Wish(*row) for row in connection.execute(query)]
 
 
@@ -77,6 +84,25 @@ def done(connection: Connection, wish_id: int, now: datetime) -> bool:
         restrictions.update().where(r.id == wish_id, *_OPEN).values(done_at=now)
     )
     return moved.rowcount == 1
+
+
+def want_again(connection: Connection, wish: Wish) -> None:
+    """A wish was carried out that was dropped for a later one: that one has to be done once more.
+
+    Nobody is mailed a second time.
+    """
+    r = restrictions.c
+    later = (
+        select(r.id)
+        .where(r.account == wish.account, r.restriction == wish.restriction, r.id > wish.id)
+        .order_by(r.id.desc())
+        .limit(1)
+    )
+    connection.execute(
+        restrictions.update()
+        .where(r.id == later.scalar_subquery(), r.done_at.is_not(None))
+        .values(done_at=None, tells=False)
+    )
 
 
 def drop(connection: Connection, wish_id: int, now: datetime) -> bool:

@@ -106,9 +106,11 @@ accounts = Table(  # accounts that appeared on the homeserver
     Column("created_at", UtcDateTime),  # none where the homeserver does not tell
     Column("seen_at", UtcDateTime, nullable=False),
     Column("ip", Text),  # from where it was opened, as the admin room told
+    Column("network", Text),  # /24 or /64
     Column("registration_id", Integer, ForeignKey("registrations.id")),  # the request that it is of
     Column("settled_at", UtcDateTime),  # it was linked, or reported
     Index("accounts_by_time", "seen_at"),
+    Index("accounts_by_network", "network", sqlite_where=text("network IS NOT NULL")),
     Index("accounts_to_settle", "name", sqlite_where=text("settled_at IS NULL")),
 )
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Names, NotYet
-from gateway.mail.compose import Composer, Notice
+from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Names
+from gateway.mail.compose import ACCOUNT_NOTICES, Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
 from gateway.rules.addresses import parse_address
 from gateway.rules.networks import plain_address
@@ -39,6 +39,7 @@ _log = structlog.get_logger(__name__)
 
 # The states in which what a mail says is true.
 _WANTED = {"token": LIVE, "review": (Status.REVIEW,), "rejected": (Status.REJECTED,)}
+_WANTED |= dict.fromkeys(ACCOUNT_NOTICES, (Status.REGISTERED,))
 _GLANCE = 1.0  # seconds between two looks when nobody wakes us
 _FAREWELL = 5.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
@@ -131,7 +132,7 @@ class Courier:
             permanent = not isinstance(error, HomeserverError)
             if isinstance(error, DeliveryError):
                 permanent = error.permanent
-            await self._record_failure(mail, str(error), permanent, isinstance(error, NotYet))
+            await self._record_failure(mail, str(error), permanent)
         except asyncio.CancelledError:
             await self._database.write(lambda c: outbox.release(c, [mail]))
             raise
@@ -140,7 +141,7 @@ class Courier:
             _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
         except Exception as error:
             _log.exception("mail_stuck", mail=mail.id)
-            await self._record_failure(mail, f"unexpected {type(error).__name__}", False, False)
+            await self._record_failure(mail, f"unexpected {type(error).__name__}", False)
 
     async def _attempt(self, mail: Mail) -> None:
         registration = await self._database.read(
@@ -149,8 +150,8 @@ class Courier:
         if registration is None or registration.status not in _WANTED[mail.kind]:
             await self._database.write(lambda c: outbox.drop(c, mail))
             return
-        if mail.kind == "rejected":
-            await self._tell(mail, registration, "rejected")
+        if mail.kind in ("rejected", *ACCOUNT_NOTICES):
+            await self._tell(mail, registration, mail.kind)
             return
         refusals = self._screen_again(registration)
         if refusals:
@@ -170,7 +171,6 @@ class Courier:
             now=self._clock(),
             expires_at=self._rotation.ends_at(token),
             message_id=mail.message_id,
-            link=token.link,
             language=registration.language,
         )
         await self._mailer.send(message)
@@ -200,10 +200,11 @@ class Courier:
         message = self._composer.notice(
             notice,
             to=registration.email,
-            name=registration.name,
+            name=registration.account or registration.name,
             now=self._clock(),
             message_id=mail.message_id,
             language=registration.language,
+            reason=mail.text,
         )
         await self._mailer.send(message)
         if notice == "taken":
@@ -267,8 +268,7 @@ class Courier:
             await asyncio.sleep(pause)
         return await self._database.write(record)
 
-    async def _record_failure(self, mail: Mail, reason: str, permanent: bool, waits: bool) -> None:
-        """`waits`: nothing went wrong; what the mail needs is not there yet."""
+    async def _record_failure(self, mail: Mail, reason: str, permanent: bool) -> None:
         now = self._clock()
         over = permanent or now - mail.created_at > self._give_up_after
 
@@ -284,8 +284,6 @@ class Courier:
                     connection, mail.registration_id, reason, now, can_resend=can_resend
                 )
                 return None
-            if waits:
-                return outbox.put_off(connection, mail, reason, now)
             if mail.attempts + 1 >= failures.TELL_AFTER:
                 failures.failing(connection, reason, now)
             return outbox.postponed(connection, mail, reason, now)

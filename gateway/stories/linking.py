@@ -35,3 +35,12 @@ def link(
     if own is not None:
         tokens.withdraw(connection, own.id, now)
     return True
+
+
+def owner(connection: Connection, account: str) -> Registration | None:
+    """The request that became an account."""
+    seen = accounts.get(connection, account)
+    if seen is not None and seen.registration_id is not None:
+        return registrations.get(connection, seen.registration_id)
+    claiming = registrations.claiming(connection, account.lower())
+    return next((each for each in claiming if each.status is Status.REGISTERED), None)

@@ -13,7 +13,6 @@ from sqlalchemy import Connection
 
 from gateway.clock import Clock
 from gateway.homeserver.homeserver import NameAvailability, Names
-from gateway.rules.networks import neighbourhood, plain_address
 from gateway.store import accounts
 from gateway.store.accounts import Sighting
 from gateway.store.database import Database
@@ -111,15 +110,8 @@ def pairs(suspects: Sequence[Registration], sightings: Sequence[Sighting]) -> Pa
     found = {}
     for each in suspects:
         later = [one for one in sightings if one.at >= each.created_at - _CLOCKS]
-        found[each.id] = [one for one in later if _is_from(one, each.network)] or later
+        found[each.id] = [one for one in later if one.network == each.network] or later
     return found
-
-
-def _is_from(sighting: Sighting, network: str) -> bool:
-    try:
-        return sighting.ip is not None and str(neighbourhood(plain_address(sighting.ip))) == network
-    except ValueError:
-        return False
 
 
 def _give(connection: Connection, registration: Registration, account: str, now: datetime) -> None:

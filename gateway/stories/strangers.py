@@ -10,7 +10,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from gateway.rules.networks import neighbourhood, plain_address
 from gateway.store import accounts, alerts, audit, registrations
 from gateway.store.accounts import Sighting
 from gateway.store.alerts import outside
@@ -101,18 +100,10 @@ def _names(names: Sequence[str]) -> str:
 def _detail(connection: Connection, stranger: Stranger) -> str:
     each = stranger.sighting
     known = [f"{outside(each.name)} at {each.at:%Y-%m-%d %H:%M} UTC"]
-    if each.ip is not None:
-        known.append(f"from {outside(_network(each.ip))}")
+    known += [f"from {outside(each.network)}"] if each.network else []
     known += ["admin"] if stranger.is_admin else []
     known += [
         f"request {number} for this name is {status}"
         for _, number, status in registrations.named(connection, [each.name.lower()])[:1]
     ]
     return ", ".join((*known, *stranger.maybe))
-
-
-def _network(ip: str) -> str:
-    try:
-        return str(neighbourhood(plain_address(ip)))
-    except ValueError:
-        return ip

@@ -14,13 +14,15 @@ from gateway.store.database import Database
 from gateway.stories.hours import Hours
 from gateway.stories.moderation import Moderation, lines_of
 from gateway.stories.muting import Muting
+from gateway.stories.restricting import ACTIONS, ENABLE, Restricting
 from gateway.stories.review import Reviews
 
 _BANS = ("ban", "unban")
 _HOURS = ("pause", "resume")
 _MUTES = ("mute", "unmute")
 _DECISIONS = ("approve", "reject")
-UNDOABLE = (*_BANS, *_HOURS, *_MUTES, *_DECISIONS)
+_ACCOUNTS = (*ACTIONS, ENABLE)
+UNDOABLE = (*_BANS, *_HOURS, *_MUTES, *_DECISIONS, *_ACCOUNTS)
 _WHY_NOT = {
     "rotate": "the tokens that it ended are known to the homeserver no more",
     "revoke": "the homeserver knows the token no more; issue another",
@@ -31,6 +33,7 @@ _WHY_NOT = {
     "import": "lift its bans instead, or mend the files",
     "account appeared": "the account is there",
     "unknown account": "the account is there",
+    "not done": "nothing was done",
 }
 
 
@@ -54,6 +57,7 @@ class Undoing:
         hours: Hours,
         muting: Muting,
         reviews: Reviews,
+        restricting: Restricting,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -62,6 +66,7 @@ class Undoing:
         self._hours = hours
         self._muting = muting
         self._reviews = reviews
+        self._restricting = restricting
         self._clock = clock
 
     async def undo(self, author: Author, number: int | None = None) -> Undone:
@@ -81,6 +86,8 @@ class Undoing:
             return Undone((await self._muting.put_back(author, wanted[0]),))
         if root.action in _DECISIONS:
             return await self._undo_decisions(author, wanted, root)
+        if root.action in _ACCOUNTS:
+            return await self._undo_restriction(author, wanted[0])
         why = _WHY_NOT.get(root.action, "it was an end")
         raise ValueError(f"Entry {wanted[0].id} ({root.action}) cannot be taken back: {why}.")
 
@@ -138,6 +145,15 @@ class Undoing:
         reached = {f"registration {each.id}" for each in decided.done}
         entries = [(await self._since(each))[-1] for each in wanted if each.subject in reached]
         return Undone(tuple(entries), decided.faults)
+
+    async def _undo_restriction(self, author: Author, entry: Entry) -> Undone:
+        if any(each.action in (*_ACCOUNTS, "undo") for each in await self._since(entry)):
+            await self._tell_changed(entry)
+        outcome = await self._restricting.put_back(author, entry)
+        trouble = [f"It is not done: {outcome.fault}."] if outcome.fault else []
+        if outcome.waits:
+            trouble.append(f"It is done as soon as the homeserver does it: {outcome.waits}.")
+        return Undone((outcome.entry,), tuple(trouble))
 
     async def _tell_changed(self, entry: Entry) -> None:
         """Raises ValueError that says who was there first."""

@@ -15,6 +15,7 @@ from gateway.config import parse
 from gateway.rules.screening import Application, Refusal
 from gateway.settings import Settings
 from gateway.store.audit import Author
+from tests.gateway.conftest import ToldDirectory
 
 CONFIG = """
 server_name: example.org
@@ -79,3 +80,13 @@ def apply(desk: Desk) -> Apply:
         return (await desk.apply(Application(name, email, ip_address(ip)))).refusals
 
     return ask
+
+
+@pytest.fixture
+def directory(desk: Desk, clock: Clock) -> ToldDirectory:
+    """The accounts of the homeserver that the desk stands before."""
+    directory = ToldDirectory(clock)
+    object.__setattr__(desk, "homeserver", directory)
+    desk.restricting.abilities = directory.abilities
+    desk.restricting.enforcement._directory = directory
+    return directory

@@ -19,7 +19,8 @@ TALK = {"audit", "events", "questions", "offers", "alerts"}
 
 @dataclass
 class Step:
-    """A command with an effect, or without; `before` are lines and statements that lead to it."""
+    """A command with an effect, or without; `before` are lines, statements and accounts
+    that lead to it."""
 
     line: str
     before: tuple[str, ...] = ()
@@ -40,6 +41,12 @@ STEPS = {
     "registration": Step("registration 1"),
     "unfulfilled": Step("unfulfilled"),
     "unknown": Step("unknown"),
+    "account": Step("account zoe", ("open zoe",)),
+    "account show": Step("account show zoe", ("open zoe",)),
+    "account disable": changing("account disable zoe --yes", "open zoe"),
+    "account suspend": changing("account suspend zoe --yes", "open zoe"),
+    "account lock": changing("account lock zoe --yes", "open zoe"),
+    "account enable": changing("account enable zoe --yes", "open zoe", "account lock zoe --yes"),
     "resend": changing("resend 1", "sql UPDATE mails SET status = 'failed'"),
     "review": Step("review"),
     "approve": changing("approve 1", _UNDER_REVIEW),
@@ -88,12 +95,14 @@ async def everything(desk):
 
 
 @pytest.mark.parametrize("path", [*paths()])
-async def test_no_command_changes_anything_unsaid(desk, typed, apply, path):
+async def test_no_command_changes_anything_unsaid(desk, typed, apply, directory, path):
     assert path in STEPS, f"say what {path} changes"
     step = STEPS[path]
     await apply()
     for line in step.before:
-        if line.startswith("sql "):
+        if line.startswith("open "):
+            directory.open(line[5:])
+        elif line.startswith("sql "):
             await desk.database.write(lambda c, sql=line[4:]: c.exec_driver_sql(sql) and None)
         else:
             await typed(line)

@@ -50,6 +50,7 @@ from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.hours import Hours
 from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.restricting import Restricting
 from gateway.stories.review import Reviews
 from gateway.stories.rotation import Rotation
 from gateway.stories.unsaved import Unsaved
@@ -166,7 +167,7 @@ class ToldNames:
 
 class ToldDirectory:
     """A directory with the accounts that it was told of, made when the clock said so. What is
-    restricted stays so; `is_down` keeps it from answering."""
+    restricted stays so; `is_down` keeps it from answering, `loses_answers` changes all the same."""
 
     def __init__(self, clock: Callable[[], datetime], *, lists: bool = False) -> None:
         self.abilities = Abilities(
@@ -179,15 +180,23 @@ class ToldDirectory:
         self.accounts: dict[str, Account] = {}
         self.calls: list[str] = []
         self.is_down = False
+        self.loses_answers = False
 
     def open(self, *names: str, **known: Any) -> None:
         for name in names:
             known = {"created_at": self.clock(), "restrictions": frozenset()} | known
             self.accounts[name] = Account(name, **known)
 
+    async def own_name(self) -> str | None:
+        self._call("own name")
+        return "admin"
+
     async def account(self, name: str) -> Account | None:
         self._call(f"account {name}")
         return self.accounts.get(name)
+
+    async def availability(self, name: str) -> NameAvailability:
+        return NameAvailability.TAKEN if name in self.accounts else NameAvailability.FREE
 
     async def newest(self, since: datetime | None, most: int) -> list[Account]:
         self._call("newest")
@@ -218,6 +227,8 @@ class ToldDirectory:
         now = (before.restrictions or frozenset()) - {restriction}
         after = now | {restriction} if is_on else now
         self.accounts[name] = replace(before, restrictions=after)
+        if self.loses_answers:
+            raise HomeserverError("the answer was lost")
 
     def _call(self, call: str) -> None:
         self.calls.append(call)
@@ -317,6 +328,7 @@ class House:
     courier: Courier
     accounts: AccountWatcher
     directory: Any
+    restricting: Restricting
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(
@@ -534,6 +546,7 @@ async def open_house(
             courier,
             accounts,
             directory,
+            Restricting(settings, database, directory, bell.set, clock),
             bell,
         )
         opened.append(house)

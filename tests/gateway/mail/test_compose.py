@@ -47,30 +47,6 @@ def part(mail: EmailMessage, kind: str) -> str:
     return str(body.get_content())
 
 
-LINK = f"https://example.org/_continuwuity/account/register/?flow=trusted&token={TOKEN}"
-
-
-def test_a_mail_with_an_invite_link_leads_there_and_still_tells_the_token() -> None:
-    mail = mail_of(composer(), link=LINK)
-    text, html = part(mail, "plain"), part(mail, "html")
-    assert f"\r\n    {TOKEN}\r\n" in text and f"\r\n    {LINK}\r\n" in text
-    assert f'href="{LINK.replace("&", "&amp;")}"' in html and f"<code>{TOKEN}</code>" in html
-    assert "How to use it:" not in text
-
-
-def test_a_mail_without_a_link_speaks_of_no_page() -> None:
-    mail = mail_of(composer())
-    assert "filled in" not in part(mail, "plain") + part(mail, "html")
-    assert "How to use it:" in part(mail, "plain")
-
-
-def test_an_operators_template_may_hold_the_link(tmp_path: Path) -> None:
-    (tmp_path / "token.txt").write_text("{registration_token} {registration_link}.\n")
-    desk = composer(templates=tmp_path)
-    assert part(mail_of(desk, link=LINK), "plain").strip() == f"{TOKEN} {LINK}."
-    assert part(mail_of(desk), "plain").strip() == f"{TOKEN} ."
-
-
 def test_the_headers_say_who_writes_and_that_a_machine_does() -> None:
     mail = mail_of(composer())
     assert mail["From"] == "The desk <desk@example.org>"
@@ -262,11 +238,42 @@ def test_what_became_of_a_look_is_told_without_a_token(kind: Any, said: str) -> 
     assert "<code>&lt;b&gt;</code>" in part(mail, "html")
 
 
-@pytest.mark.parametrize("kind", NOTICES)
-def test_a_broken_template_of_a_notice_is_found_at_start(tmp_path: Path, kind: str) -> None:
-    (tmp_path / f"{kind}.txt").write_text("{registration_token}")
+@pytest.mark.parametrize("name", ["taken", "review", "rejected", "restricted"])
+def test_a_broken_template_of_a_notice_is_found_at_start(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.txt").write_text("{registration_token}")
     with pytest.raises(ValueError, match="'registration_token' is undefined"):
         composer(templates=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("deactivated", "nobody can log in to it any more"),
+        ("suspended", "you can read, and send nothing"),
+        ("locked", "you cannot use it until they unlock it"),
+        ("freed", "you can use it as before"),
+    ],
+)
+def test_what_became_of_an_account_is_told_with_the_reason(kind: Any, said: str) -> None:
+    to = {"to": "ann@example.net", "name": "ann", "now": NOW, "message_id": "<a@b>"}
+    mail = composer().notice(kind, **to, reason="it <sent> spam")
+    assert mail["Subject"] == "Your account at example.org"
+    for text in (part(mail, "plain"), part(mail, "html")):
+        assert said in " ".join(text.split())
+        assert "@ann:example.org" in text
+    assert "it <sent> spam" in part(mail, "plain")
+    assert "it &lt;sent&gt; spam" in part(mail, "html")
+    silent = composer().notice(kind, **to)
+    for text in (part(silent, "plain"), part(silent, "html")):
+        assert "why" not in text and "None" not in text
+
+
+def test_every_notice_has_its_words() -> None:
+    for kind in NOTICES:
+        mail = composer().notice(
+            kind, to="ann@example.net", name="ann", now=NOW, message_id="<a@b>"
+        )
+        assert "ann" in part(mail, "plain")
 
 
 def test_an_operators_words_for_a_taken_name_stand_alone(tmp_path: Path) -> None:

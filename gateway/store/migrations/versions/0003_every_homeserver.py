@@ -20,10 +20,17 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime),
         sa.Column("seen_at", sa.DateTime, nullable=False),
         sa.Column("ip", sa.Text),
+        sa.Column("network", sa.Text),
         sa.Column("registration_id", sa.Integer, sa.ForeignKey("registrations.id")),
         sa.Column("settled_at", sa.DateTime),
     )
     op.create_index("accounts_by_time", "accounts", ["seen_at"])
+    op.create_index(
+        "accounts_by_network",
+        "accounts",
+        ["network"],
+        sqlite_where=sa.text("network IS NOT NULL"),
+    )
     op.create_index(
         "accounts_to_settle", "accounts", ["name"], sqlite_where=sa.text("settled_at IS NULL")
     )

@@ -1,0 +1,102 @@
+"""A moderator asks for an account, and sees whose it is and who its neighbours are."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.homeserver.homeserver import Restriction
+from gateway.store import accounts, registrations
+from gateway.store.audit import Author
+
+
+async def become(desk, number, name):
+    """A request becomes an account."""
+
+    def link(c):
+        now = desk.clock()
+        accounts.seen(c, name, now, ip="203.0.113.9")
+        accounts.settle(c, name, now, number)
+        registrations.registered(c, number, now, name)
+
+    await desk.database.write(link)
+
+
+async def test_all_that_is_known_is_told_with_masked_addresses(typed, desk, apply, directory):
+    await apply()
+    await apply("bob", "bob@other.example", "203.0.113.8")
+    await apply("cid", "cid@other.example", "2001:db8::7")
+    await become(desk, 1, "ann")
+    directory.open("ann", restrictions=frozenset({Restriction.LOCKED}), is_admin=True)
+    await typed("note 1 'a friend of bob@other.example'")
+    await desk.database.write(lambda c: accounts.seen(c, "eve", desk.clock(), ip="203.0.113.77"))
+    answer = await typed("account @ann:example.org")
+    assert answer.plain().splitlines() == [
+        "@ann:example.org: made at 2026-11-24 12:00 UTC, a server admin, locked",
+        "First seen at 2026-11-24 12:00 UTC, opened from 203.0.113.0/24",
+        "Registration 1: registered, asked at 2026-11-24 12:00 UTC with a…@example.net from"
+        " 203.0.113.0/24",
+        "Note by @mod:example.org at 2026-11-24 12:00 UTC: a friend of b…@other.example",
+        "Other requests from its network or with its address, the newest 1:",
+        "No. · Asked · Status · Name · Address · Shares",
+        "2 · 2026-11-24 12:00 · pending · bob · b…@other.example · network",
+        "Other accounts opened from its network: eve",
+    ]
+    assert answer.offers == (("🔓", "account enable ann"), ("📄", "registration 1"))
+    full = (await typed("account ann --full")).plain()
+    assert "ann@example.net from 203.0.113.7" in full
+    assert "opened from 203.0.113.9" in full
+    assert (await typed("account show ann")).plain() == answer.plain()
+
+
+async def test_an_account_under_another_name_is_told_with_both(typed, desk, apply, directory):
+    await apply()
+    await become(desk, 1, "zoe")
+    directory.open("zoe")
+    answer = await typed("account zoe")
+    assert "for the name ann" in answer.plain()
+    assert answer.offers == (
+        ("🔒", "account lock zoe"),
+        ("✋", "account suspend zoe"),
+        ("📄", "registration 1"),
+    )
+    directory.abilities = replace(directory.abilities, restricts=frozenset())
+    assert (await typed("account zoe")).offers == (("📄", "registration 1"),)
+    assert "under another name: zoe" in (await typed("registration 1")).plain()
+
+
+async def test_a_stranger_and_nobody_are_told_apart(typed, desk, apply, directory):
+    directory.open("eve")
+    assert "No request is known of it." in (await typed("account eve")).plain()
+    await apply("mallory")
+    await desk.reviews.reject(Author("@mod:example.org"), 1)
+    directory.open("mallory")
+    told = (await typed("account mallory")).plain()
+    assert "No request is known of it; registration 1 for its name is rejected." in told
+    answer = await typed("account nobody")
+    assert not answer.ok
+    assert answer.plain() == "There is no account @nobody."
+
+
+async def test_a_homeserver_that_is_away_hides_nothing_of_ours(typed, desk, apply, directory):
+    await apply()
+    await become(desk, 1, "ann")
+    directory.is_down = True
+    told = (await typed("account ann")).plain().splitlines()
+    assert told[0] == "@ann:example.org: the homeserver is away"
+    assert told[2].startswith("Registration 1: registered")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("account", "Say which account: account @user:server"),
+        ("account @ann:other.example", "'@ann:other.example' is no account of example.org."),
+        ("account @", "'@' is no user: write @user:example.org."),
+        ("account suspnd ann", "There is no command suspnd. Did you mean suspend?"),
+        ("account lock", "Missing: USER"),
+    ],
+)
+async def test_what_is_no_account_says_so(typed, line, words):
+    answer = await typed(line)
+    assert not answer.ok
+    assert words in answer.plain()
