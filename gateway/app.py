@@ -40,6 +40,7 @@ from gateway.stories.hours import Hours
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
+from gateway.stories.ordered_room import OrderedRoom
 from gateway.stories.registration import Registrar, Verdict
 from gateway.stories.restricting import Restricting
 from gateway.stories.review import Reviews
@@ -151,9 +152,10 @@ def _bind(
 ) -> Desk:
     schedule = _schedule(settings)
     hours = Hours(database, schedule, clock)
-    at_the_door = make_homeserver(settings, session)
+    room = OrderedRoom(database, settings.homeserver.timeout, clock)
+    at_the_door = make_homeserver(settings, session, room)
     # A crowd of applicants must not keep the background's questions out.
-    homeserver = make_homeserver(settings, session, at_once=1)
+    homeserver = make_homeserver(settings, session, room, at_once=1)
     bell = asyncio.Event()  # rung when a mail is owed
     rotation = Rotation(
         settings=settings,

@@ -6,47 +6,75 @@ import aiohttp
 
 from gateway.config import ConfigError
 from gateway.homeserver.admin_api import AdminApi
+from gateway.homeserver.admin_room import AdminRoom
 from gateway.homeserver.client_credentials import ClientCredentials
 from gateway.homeserver.file_server import FileServer
-from gateway.homeserver.homeserver import Homeserver
+from gateway.homeserver.homeserver import Homeserver, Names
 from gateway.homeserver.mas import Mas
 from gateway.homeserver.mas_api import MasApi
 from gateway.homeserver.names import CarefulNames, registrable
+from gateway.homeserver.room_accounts import RoomAccounts
+from gateway.homeserver.room_commands import CONDUWUIT, CONTINUWUITY, TUWUNEL
+from gateway.homeserver.room_server import RoomServer
+from gateway.homeserver.room_tokens import RoomTokens
 from gateway.homeserver.static import StaticServer
 from gateway.homeserver.synapse import Synapse
 from gateway.homeserver.token_file import TokenFile
+from gateway.homeserver.tuwunel import Tuwunel
 from gateway.homeserver.whereabouts import PATIENCE, Whereabouts
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.settings import Settings
 
-# How sentences call a server that reads a token file.
-_TITLES = {
-    "conduwuit": "conduwuit",
-    "continuwuity": "continuwuity",
-    "tuwunel": "tuwunel",
-    "token_file": "a homeserver with a token file",
-}
+_FILE_READER = "a homeserver with a token file"  # how sentences call one of no known kind
+_DIALECTS = {"conduwuit": CONDUWUIT, "continuwuity": CONTINUWUITY, "tuwunel": TUWUNEL}
 
 
 def make_homeserver(
-    settings: Settings, session: aiohttp.ClientSession, *, at_once: int = 2
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    room: AdminRoom | None = None,
+    *,
+    at_once: int = 2,
 ) -> Homeserver:
-    """The homeserver as its kind is; `at_once` questions about names go to it at a time."""
+    """The homeserver as its kind is; `at_once` questions about names go to it at a time.
+
+    Without a `room`, one that needs it cannot be made.
+    """
     homeserver = settings.homeserver
     names = CarefulNames(
         registrable(session, homeserver.url, homeserver.timeout), homeserver.timeout, at_once
     )
     if homeserver.way == "token_file":
         assert homeserver.token_file is not None
-        return FileServer(TokenFile(homeserver.token_file), names, _TITLES[homeserver.kind])
+        dialect = _DIALECTS.get(homeserver.kind)
+        return FileServer(
+            TokenFile(homeserver.token_file),
+            names,
+            _FILE_READER if dialect is None else dialect.title,
+            _room_accounts(settings, room, names),
+        )
     if homeserver.way == "static_token":
         assert homeserver.static_token is not None
         return StaticServer(homeserver.static_token.get_secret_value(), names)
     if homeserver.way == "client_id":
         return Mas(_mas_api(settings, session), homeserver.timeout, at_once)
+    if homeserver.way == "admin_room":
+        dialect, accounts = _DIALECTS[homeserver.kind], _room_accounts(settings, room, names)
+        assert room is not None and accounts is not None
+        return RoomServer(dialect.title, RoomTokens(room, dialect), accounts, names)
     api = AdminApi(session, homeserver.url, _admin_token(settings), homeserver.timeout)
+    if homeserver.kind == "tuwunel":
+        has_room = homeserver.admin_room is not None
+        return Tuwunel(api, names, settings.server_name, has_room=has_room)
     return Synapse(api, names, settings.server_name)
+
+
+def _room_accounts(settings: Settings, room: AdminRoom | None, names: Names) -> RoomAccounts | None:
+    if room is None or settings.homeserver.admin_room is None:
+        return None
+    dialect = _DIALECTS[settings.homeserver.kind]
+    return RoomAccounts(room, dialect, names, settings.server_name)
 
 
 def _mas_api(settings: Settings, session: aiohttp.ClientSession) -> MasApi:

@@ -76,7 +76,7 @@ class Homeserver(_Section):
     ]
     url: str = Field(pattern=r"^https?://[^\s/]+/?$")
     admin_token: SecretStr | None = None
-    auth_url: str | None = Field(None, pattern=r"^https?://[^\s]+$")
+    auth_url: str | None = Field(None, pattern=r"^https?://[^\s/@?#][^\s@?#]*$")
     client_id: str | None = None
     client_secret: SecretStr | None = None
     admin_room: str | None = Field(None, pattern=r"^[!#]\S+$")

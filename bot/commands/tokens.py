@@ -30,7 +30,8 @@ async def _standing(call: Call, show: bool) -> Answer:
     lines = await (_shared(call, shared, show) if is_shared else _own(call))
     given = await call.desk.rotation.given.standing()
     lines += ["Given away by hand:"] if given else []
-    lines += [_told(each, show) for each in given]
+    makes_tokens = call.desk.rotation.given.makes_tokens
+    lines += [_told(each, show and _is_known(each.token, makes_tokens)) for each in given]
     if show:
         shown = bool(given or (is_shared and shared))
         lines.append(
@@ -70,6 +71,11 @@ async def _shared(call: Call, shared: IssuedToken | None, show: bool) -> list[Li
     return lines
 
 
+def _is_known(token: IssuedToken, makes_tokens: bool) -> bool:
+    """Whether its value is the homeserver's already, not that of the wish."""
+    return token.issued_at is not None or not makes_tokens
+
+
 def _told(given: Given, show: bool) -> Line:
     token = given.token
     parts: list[Part] = [f"{token.id} · {_uses(token)}"]
@@ -106,14 +112,19 @@ async def issue(call: Call, uses: int, span: timedelta | None, note: str | None)
     made, works = await given.issue(
         call.author, uses, span or call.desk.settings.tokens.valid_for, note
     )
-    lines: list[Line] = [
-        (f"Token {made.id}: ", code(made.value)),
-        f"It opens {_accounts(made)} until {when(made.withdraw_at)}.",
-    ]
+    head: Line = (f"Token {made.id}: ", code(made.value))
+    wait: Line = "The homeserver does not answer: it works as soon as it does."
+    if given.makes_tokens and made.issued_at is None:
+        head = f"Token {made.id} is asked for in the homeserver's admin room."
+        wait = ("It is not there yet; then it stands in ", code("token --show"), ".")
+    lines: list[Line] = [head]
+    if made.link is not None:
+        lines.append(("A page where it is filled in: ", code(made.link)))
+    lines.append(f"It opens {_accounts(made)} until {when(made.withdraw_at)}.")
     if not given.counts_uses:
         lines.append("This homeserver counts no uses: end it by command once it is used.")
     if not works:
-        lines.append("The homeserver does not answer: it works as soon as it does.")
+        lines.append(wait)
     lines.append(("To end it: ", code(f"token revoke {made.id}")))
     return Answer(tuple(lines), ok=works)
 

@@ -15,11 +15,11 @@ class AdminRoom(Protocol):
         asked for. Raises NotYet while there is none."""
 
     async def discard(self, key: str) -> str | None:
-        """Let the order of a key stand for it no more, so that the next one is a new one; returns
-        the reply that it had, empty when none came yet, None when there was no order.
+        """Let the order of a key stand for it no more, unless it has made a token: the next one is
+        a new one. A token that a late reply tells of is taken back.
 
-        A token that it made, or that a late reply tells of, is taken back.
+        Returns the reply that it had, empty when none came yet, None when there was no order.
         """
 
     async def check(self) -> None:
-        """Find out whether orders are carried out. Raises HomeserverError."""
+        """Find out whether orders are carried out."""

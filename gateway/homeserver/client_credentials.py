@@ -6,6 +6,7 @@ https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
 
 import asyncio
 import base64
+import re
 import time
 from datetime import timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from gateway.homeserver.question import Answer, Unreadable, ask
 
 SCOPE = "urn:mas:admin"
 _USED = 0.8  # share of a token's life after which another is fetched
+_TOKEN = re.compile(r"[!-~]+")  # https://www.rfc-editor.org/rfc/rfc6749#appendix-A.12
 _UNTOLD_LIFE = 60.0  # seconds; for a service that does not tell how long its tokens live
 
 
@@ -70,7 +72,7 @@ class ClientCredentials:
             form={"grant_type": "client_credentials", "scope": SCOPE},
         )
         token = answer.body.get("access_token")
-        if answer.status != 200 or not isinstance(token, str) or not token:
+        if answer.status != 200 or not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise self._refusal(answer)
         if SCOPE not in str(answer.body.get("scope", SCOPE)).split():
             raise self._no_admin()
@@ -92,7 +94,8 @@ class ClientCredentials:
             endpoint = URL(answer.body["token_endpoint"])
         except (KeyError, TypeError, ValueError):
             endpoint = URL()
-        if answer.status != 200 or endpoint.scheme not in ("http", "https") or not endpoint.host:
+        is_web = endpoint.scheme in ("http", "https") and endpoint.host and not endpoint.user
+        if answer.status != 200 or not is_web:
             raise HomeserverError(
                 f"{self.url} answered {answer.status}, but named no token endpoint; {remedy}"
             )

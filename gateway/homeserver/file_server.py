@@ -8,23 +8,40 @@ from gateway.homeserver.homeserver import (
     Issued,
     NameAvailability,
     Names,
+    Restriction,
     Token,
 )
+from gateway.homeserver.room_accounts import RoomAccounts
 from gateway.homeserver.token_file import TokenFile
 
 
 class FileServer(Homeserver):
-    """Any of them. An applicant's own token is a line, taken out when his account is there."""
+    """Any of them. An applicant's own token is a line, taken out when his account is there.
 
-    def __init__(self, file: TokenFile, names: Names, title: str) -> None:
+    Some have an admin room beside it; without `accounts` there they are out of our reach.
+    """
+
+    def __init__(
+        self, file: TokenFile, names: Names, title: str, accounts: RoomAccounts | None = None
+    ) -> None:
         self._file = file
         self._names = names
         self._title = title
+        self._accounts = accounts
 
     @property
     def abilities(self) -> Abilities:
-        """A token in a file opens any number of accounts; accounts are out of our reach."""
-        return Abilities(title=self._title, counts_uses=False)
+        """A token in a file opens any number of accounts."""
+        accounts = self._accounts
+        if accounts is None:
+            return Abilities(title=self._title, counts_uses=False)
+        return Abilities(
+            title=self._title,
+            counts_uses=False,
+            announces_accounts=True,
+            restricts=accounts.restricts,
+            lifts=accounts.lifts,
+        )
 
     async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> Issued:
         """Put the token into the file and take `instead_of` out, in one replacement."""
@@ -42,3 +59,17 @@ class FileServer(Homeserver):
     async def availability(self, name: str) -> NameAvailability:
         """As the client API tells."""
         return await self._names.availability(name)
+
+    async def restrict(self, name: str, restriction: Restriction) -> None:
+        """By the admin room, if there is one."""
+        if self._accounts is None:
+            await super().restrict(name, restriction)
+        else:
+            await self._accounts.restrict(name, restriction)
+
+    async def lift(self, name: str, restriction: Restriction) -> None:
+        """By the admin room, if there is one."""
+        if self._accounts is None:
+            await super().lift(name, restriction)
+        else:
+            await self._accounts.lift(name, restriction)

@@ -169,7 +169,8 @@ class AccountDirectory(Protocol):
     async def newest(self, since: datetime | None, most: int) -> list[Account]:
         """People's accounts that were made since then, newest first, deactivated ones left out.
 
-        Raises Unable where accounts are not listed.
+        Where it is not told when they were made: all of them. Raises Unable where accounts are not
+        listed.
         """
 
     async def restrict(self, name: str, restriction: Restriction) -> None:

@@ -37,7 +37,9 @@ class MasTokens:
             made = await self._settle(token.value, wish)
         else:
             raise self._api.refusal("issue a token", answer)
-        if made.text("token") != token.value or made.attributes.get("valid") is not True:
+        if made.text("token") != token.value:
+            raise HomeserverError(f"{self._api.url} answered with another token than the new one")
+        if made.attributes.get("valid") is not True:
             raise HomeserverError(
                 f"{self._api.url} has the new token, but it opens no account: its expiry is past"
             )

@@ -119,11 +119,12 @@ class SynapseAccounts:
         """An account; `units` of its `creation_ts` are a second: the list has another than it."""
         if not isinstance(user, Mapping):
             raise self._strange()
-        id, made = user.get("name"), user.get("creation_ts")
+        id, made = user.get("name"), user.get("creation_ts") or 0
         if not isinstance(id, str) or isinstance(made, bool) or not isinstance(made, int):
             raise self._strange()
         try:
-            at = datetime.fromtimestamp(made / units, UTC)
+            # Tuwunel does not know it: up to 1.8.3 it says nothing, from 1.9.0 on 0.
+            at = datetime.fromtimestamp(made / units, UTC) if made else None
         except (ValueError, OverflowError, OSError):
             raise self._strange() from None
         return Account(

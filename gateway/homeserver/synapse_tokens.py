@@ -45,13 +45,13 @@ class SynapseTokens:
     async def revoke(self, value: str) -> None:
         """Delete the token; sign-ups already under way with it are turned away too."""
         answer = await self._ask("DELETE", value)
-        if answer.status != 200 and not _unknown(answer):
+        if answer.status != 200 and not is_unknown(answer):
             raise self._api.refusal("revoke a token", answer)
 
     async def state(self, value: str) -> TokenState:
         """How many sign-ups were completed; one under way does not count yet."""
         answer = await self._ask("GET", value)
-        if _unknown(answer):
+        if is_unknown(answer):
             return TokenState(is_gone=True)
         if answer.status != 200:
             raise self._api.refusal("answer a question about a token", answer)
@@ -63,13 +63,13 @@ class SynapseTokens:
     async def check(self) -> None:
         """Ask for a token that nobody has: only an admin is told that there is none."""
         answer = await self._ask("GET", new_token())
-        if answer.status != 200 and not _unknown(answer):
+        if answer.status != 200 and not is_unknown(answer):
             raise self._api.refusal("answer a question about tokens", answer)
 
     async def _settle(self, value: str, wish: dict[str, Any]) -> None:
         """After a refused creation: accept the token if it is there, as wished for."""
         answer = await self._ask("GET", value)
-        if _unknown(answer):  # so the creation was refused for the wish itself
+        if is_unknown(answer):  # so the creation was refused for the wish itself
             raise HomeserverError(
                 f"{self._api.url} refused the new token: its expiry is past, or it is malformed"
             )
@@ -85,6 +85,6 @@ class SynapseTokens:
         return await self._api.ask(method, _TOKENS + quote(tail, safe=""), body=body)
 
 
-def _unknown(answer: Answer) -> bool:
+def is_unknown(answer: Answer) -> bool:
     """Whether Synapse itself, not a proxy before it, says that there is no such token."""
     return answer.status == 404 and answer.errcode == "M_NOT_FOUND"

@@ -1,7 +1,8 @@
 """The mails that applicants get: one text part and one HTML part, from Jinja2 templates.
 
 Outside values (address, name) are escaped in HTML and cannot break a header. The subject is the
-same for every applicant, and the token stands in the body only, never in an address to click.
+same for every applicant, and the token stands in the body only. An address to click holds it where
+the homeserver has made one: then it is a page of the homeserver's own.
 """
 
 import re
@@ -36,10 +37,11 @@ ACCOUNT_NOTICES: tuple[Notice, ...] = ("deactivated", "suspended", "locked", "fr
 _OF_REQUEST = "Your account request at %(homeserver)s"
 _OF_ACCOUNT = "Your account at %(homeserver)s"
 _OURS = Path(__file__).parent / "templates"
-# The older system's placeholders, as its operators wrote them: in single braces.
-_OLD_PLACEHOLDER = re.compile(
-    r"(?<!\{)\{(homeserver|registration_token|requested_username|utc_time|time_until_reset)\}(?!\})"
+# Placeholders in single braces, as operators of the older system wrote theirs.
+_WORDS = (
+    "homeserver|registration_token|registration_link|requested_username|utc_time|time_until_reset"
 )
+_OLD_PLACEHOLDER = re.compile(rf"(?<!\{{)\{{({_WORDS})\}}(?!\}})")
 
 
 class _Templates(FileSystemLoader):
@@ -99,16 +101,19 @@ class Composer:
         now: datetime,
         expires_at: datetime | None,
         message_id: str,
+        link: str | None = None,
         language: str = "en",
     ) -> EmailMessage:
         """The mail with `token` for the applicant who asked for the name `name`.
 
-        `now` and `expires_at` are aware UTC; `message_id` is the whole id in its angle brackets,
-        the same for every attempt at one mail. Raises ValueError when `to` is not one address.
+        `link` leads to a page on which the token is filled in. `now` and `expires_at` are aware
+        UTC; `message_id` is the whole id in its angle brackets, the same for every attempt at one
+        mail. Raises ValueError when `to` is not one address.
         """
         speech = words.speech(language)
         values = {
             "registration_token": token,
+            "registration_link": link or "",
             "time_until_reset": words.time_left(expires_at - now, speech) if expires_at else "",
             "expires_at": expires_at and f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         }
@@ -186,10 +191,10 @@ class Composer:
         return self._environment.get_template(template).render(values)
 
     def _try_out(self) -> None:
-        """Write every mail once for nobody, with and without an end of the token."""
+        """Write every mail once for nobody, with and without an end and a link of the token."""
         now = datetime(2026, 1, 1, tzinfo=UTC)
         try:
-            for expires_at in (None, now.replace(year=2027)):
+            for expires_at, link in ((None, None), (now.replace(year=2027), "https://x.org/")):
                 self.token_mail(
                     to="nobody@example.org",
                     name="nobody",
@@ -197,6 +202,7 @@ class Composer:
                     now=now,
                     expires_at=expires_at,
                     message_id="<nobody@example.org>",
+                    link=link,
                 )
             for kind in NOTICES:
                 self.notice(

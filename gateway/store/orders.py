@@ -9,7 +9,7 @@ replied. No token gets lost on the way: one that nobody waits for any more is an
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, select
 
 from gateway.rules.replies import token_in
 from gateway.store import outbox, tokens
@@ -103,18 +103,17 @@ def stray(connection: Connection, reply: str, now: datetime) -> None:
 
 
 def discard(connection: Connection, order_id: int, now: datetime) -> None:
-    """Let an order stand for its wish no more; a token that it made, or will make, is an orphan."""
-    found = get(connection, order_id)
-    if found is None or found.discarded_at is not None:
-        return
-    connection.execute(orders.update().where(orders.c.id == order_id).values(discarded_at=now))
-    stray(connection, found.reply or "", now)
+    """Let an order stand for its wish no more, unless it has made a token.
 
-
-def times(connection: Connection, key: str) -> int:
-    """How many orders were placed for a wish, those that were discarded too."""
-    query = select(func.count()).where(orders.c.key == key)
-    return int(connection.execute(query).scalar_one())
+    A token that it makes later, and that nobody waits for then, is an orphan.
+    """
+    order = get(connection, order_id)
+    if order is not None and token_in(order.reply or "") is None:
+        connection.execute(
+            orders.update()
+            .where(orders.c.id == order_id, orders.c.discarded_at.is_(None))
+            .values(discarded_at=now)
+        )
 
 
 def oldest_open(connection: Connection) -> Order | None:

@@ -143,15 +143,27 @@ def postponed(
     return due_at
 
 
-def hurry(connection: Connection, registration_id: int, now: datetime) -> None:
-    """What a mail waited for is there: it is due."""
+def put_off(
+    connection: Connection,
+    mail: Mail,
+    error: str,
+    now: datetime,
+    chance: Callable[[], float] = random.random,
+) -> datetime:
+    """What the mail needs is not there yet, which is no failed attempt: it waits again for half as
+    long as it did, at most 15 minutes, unless it is hurried; says until when."""
+    waited = max(timedelta(), now - mail.created_at)
+    due_at = now + min(_LONGEST_PAUSE, _FIRST_PAUSE + waited / 2) * (0.75 + chance() / 2)
+    _settle(connection, mail, mail.attempts, status="queued", due_at=due_at, last_error=error)
+    return due_at
+
+
+def hurry(connection: Connection, registration_id: int | None, now: datetime) -> None:
+    """What a registration's mail waited for is there, or what all mails did: they are due."""
+    whose = () if registration_id is None else (mails.c.registration_id == registration_id,)
     connection.execute(
         mails.update()
-        .where(
-            mails.c.registration_id == registration_id,
-            mails.c.status == "queued",
-            mails.c.due_at > now,
-        )
+        .where(mails.c.status == "queued", mails.c.due_at > now, *whose)
         .values(due_at=now)
     )
 
@@ -212,10 +224,14 @@ def depth(connection: Connection) -> tuple[int, datetime | None]:
     return row[0], row[1]
 
 
-def _settle(connection: Connection, mail: Mail, **values: object) -> None:
+def _settle(
+    connection: Connection, mail: Mail, attempts: int | None = None, **values: object
+) -> None:
+    """Note how an attempt ended; it counts as one unless `attempts` says otherwise."""
+    counted = mail.attempts + 1 if attempts is None else attempts
     # A mail that was cancelled while it was on its way stays cancelled.
     connection.execute(
         mails.update()
         .where(mails.c.id == mail.id, mails.c.status == "queued")
-        .values(attempts=mail.attempts + 1, leased_until=None, **values)
+        .values(attempts=counted, leased_until=None, **values)
     )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Names
+from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Names, NotYet
 from gateway.mail.compose import ACCOUNT_NOTICES, Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
 from gateway.rules.addresses import parse_address
@@ -132,7 +132,7 @@ class Courier:
             permanent = not isinstance(error, HomeserverError)
             if isinstance(error, DeliveryError):
                 permanent = error.permanent
-            await self._record_failure(mail, str(error), permanent)
+            await self._record_failure(mail, str(error), permanent, isinstance(error, NotYet))
         except asyncio.CancelledError:
             await self._database.write(lambda c: outbox.release(c, [mail]))
             raise
@@ -141,7 +141,7 @@ class Courier:
             _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
         except Exception as error:
             _log.exception("mail_stuck", mail=mail.id)
-            await self._record_failure(mail, f"unexpected {type(error).__name__}", False)
+            await self._record_failure(mail, f"unexpected {type(error).__name__}", False, False)
 
     async def _attempt(self, mail: Mail) -> None:
         registration = await self._database.read(
@@ -171,6 +171,7 @@ class Courier:
             now=self._clock(),
             expires_at=self._rotation.ends_at(token),
             message_id=mail.message_id,
+            link=token.link,
             language=registration.language,
         )
         await self._mailer.send(message)
@@ -268,7 +269,8 @@ class Courier:
             await asyncio.sleep(pause)
         return await self._database.write(record)
 
-    async def _record_failure(self, mail: Mail, reason: str, permanent: bool) -> None:
+    async def _record_failure(self, mail: Mail, reason: str, permanent: bool, waits: bool) -> None:
+        """`waits`: nothing went wrong; what the mail needs is not there yet."""
         now = self._clock()
         over = permanent or now - mail.created_at > self._give_up_after
 
@@ -284,6 +286,8 @@ class Courier:
                     connection, mail.registration_id, reason, now, can_resend=can_resend
                 )
                 return None
+            if waits:
+                return outbox.put_off(connection, mail, reason, now)
             if mail.attempts + 1 >= failures.TELL_AFTER:
                 failures.failing(connection, reason, now)
             return outbox.postponed(connection, mail, reason, now)
@@ -293,5 +297,4 @@ class Courier:
         except SQLAlchemyError as error:
             _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
             return
-        when = None if again_at is None else again_at.isoformat(timespec="seconds")
-        _log.warning("mail_failed", mail=mail.id, reason=reason, again_at=when)
+        _log.warning("mail_failed", mail=mail.id, reason=reason, again_at=str(again_at))

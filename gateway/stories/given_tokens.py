@@ -64,6 +64,11 @@ class GivenTokens:
         """Whether the homeserver keeps count of a token's uses; else it opens any number."""
         return self._source.abilities.counts_uses
 
+    @property
+    def makes_tokens(self) -> bool:
+        """Whether the homeserver chooses a token's value, so that it is known once it works."""
+        return self._source.abilities.makes_tokens
+
     async def issue(
         self, author: Author, uses: int, span: timedelta, note: str | None = None
     ) -> tuple[IssuedToken, bool]:
@@ -89,10 +94,11 @@ class GivenTokens:
         if token.issued_at is not None:
             return token, True
         try:
-            return token, await self._put_in_force(token)
+            works = await self._put_in_force(token)
         except HomeserverError as error:
             _log.warning("token_not_issued_yet", token=token.id, reason=str(error))
             return token, False
+        return await self._database.read(lambda c: tokens.get(c, token.id)) or token, works
 
     async def finish(self) -> None:
         """Put into force what the homeserver did not take at once. Raises HomeserverError."""

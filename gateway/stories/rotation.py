@@ -14,7 +14,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource, TokenState
+from gateway.homeserver.homeserver import (
+    HomeserverError,
+    NotYet,
+    Token,
+    TokenSource,
+    TokenState,
+)
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations, states, tokens
@@ -29,6 +35,7 @@ _log = structlog.get_logger(__name__)
 
 _GLANCE = 1.0  # seconds between two looks
 _LONGEST_PAUSE = 60.0  # seconds between two attempts while the homeserver is away
+_WAITING_PAUSE = 4.0  # the same while its answer is owed
 _STUCK = "tokens stuck"
 _AT_ONCE = 4  # revocations under way
 
@@ -111,7 +118,9 @@ class Rotation:
                 is_well = False
                 if pause == _GLANCE:
                     await self._report_trouble(_reason(error))
-                pause = min(pause * 2, _LONGEST_PAUSE)
+                # What is asked for already costs nobody a question, and may be there any moment.
+                longest = _WAITING_PAUSE if isinstance(error, NotYet) else _LONGEST_PAUSE
+                pause = min(pause * 2, longest)
             else:
                 pause, is_well = _GLANCE, True
             await asyncio.sleep(pause)

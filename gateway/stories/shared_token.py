@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock
-from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
+from gateway.homeserver.homeserver import HomeserverError, NotYet, Token, TokenSource
 from gateway.rules.tokens import Schedule, new_token
-from gateway.store import alerts, audit, leases, tokens
+from gateway.store import alerts, audit, leases, outbox, tokens
 from gateway.store.audit import PORTER
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
@@ -59,7 +59,7 @@ class SharedToken:
                 return current
             # A rotation is due or under way, or the desk has just started: it takes a moment.
             await asyncio.sleep(_TRY_PAUSE)
-        raise HomeserverError("the shared token is not in force yet")
+        raise NotYet("the shared token is not in force yet")
 
     def is_due(self, connection: Connection, now: datetime) -> bool:
         """Whether a token is missing, or was written down and never put into force."""
@@ -120,6 +120,7 @@ class SharedToken:
             is_first = tokens.current_shared(connection) is None and not gone
             tokens.issued(connection, new.id, issued.value, issued.link, now)
             tokens.supersede(connection, new.id, now + self._overlap)
+            outbox.hurry(connection, None, now)
             for token in gone:
                 tokens.withdrawn(connection, token.id, now)
             what = "The first shared token is" if is_first else "A new shared token is"

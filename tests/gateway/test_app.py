@@ -20,6 +20,7 @@ from gateway.settings import Settings
 from gateway.store import alerts, health, registrations
 from gateway.store.registrations import Status
 from tests.gateway.conftest import MailServer, text_of, until
+from tests.stand_ins.mas import CLIENT_ID, CLIENT_SECRET, Mas
 
 
 def threads_of_ours() -> list[str]:
@@ -123,6 +124,45 @@ async def arrived(post: MailServer, count: int) -> bool:
 async def all_mailed(desk: Desk) -> bool:
     found = await desk.database.read(lambda c: [*registrations.every(c)])
     return {each.status for each in found} == {Status.MAILED}
+
+
+async def test_a_request_ends_in_an_account_of_an_authentication_service(make, post, homeserver):
+    service = Mas()
+    await service.start()
+    mas = {
+        "kind": "mas",
+        "url": homeserver,
+        "admin_token": None,
+        "auth_url": service.url,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+    }
+    settings = make(homeserver=mas, tokens={"mode": None})
+
+    async def is_registered() -> bool:
+        found = await desk.database.read(lambda c: [*registrations.every(c)])
+        return {each.name: each.status for each in found}["ann"] == Status.REGISTERED
+
+    try:
+        service.add_user("Bob")
+        async with at_work(settings) as (desk, url):
+            assert await ask(url, "bob", "bob@example.net") == 409
+            assert await ask(url, "ann", "ann@example.net") == 200
+            await until(lambda: arrived(post, 1), 20)
+        (token,) = service.valid()
+        assert token in text_of(post.mails[0])
+        assert service.open_account("ann", token) and not service.open_account("eve", token)
+        async with at_work(settings) as (desk, _):  # the watcher looks when a desk opens
+            await until(is_registered, 20)
+            await until(lambda: is_revoked(service, token), 20)
+    finally:
+        await service.stop()
+
+
+async def is_revoked(service: Mas, token: str) -> bool:
+    return all(
+        each["revoked_at"] is not None for each in service.tokens.values() if each["token"] == token
+    )
 
 
 async def test_two_desks_on_one_state_mail_each_applicant_once(make, post):

@@ -19,10 +19,13 @@ _LONGEST = 255  # bytes of a user id
 
 @dataclass
 class Person:
-    """An account."""
+    """An account. Without a password it is deactivated."""
 
     password: str | None = None
     access_tokens: set[str] = field(default_factory=set)
+    is_admin: bool = False
+    is_suspended: bool = False
+    is_locked: bool = False
 
 
 class Conduwuit:
@@ -127,7 +130,7 @@ class Conduwuit:
             return self._go_on(session)
         del self._sign_ups[session]
         name, access_token = body["username"].lower(), secrets.token_hex(16)
-        self.accounts[name] = Person(body.get("password"), {access_token})
+        self.accounts[name] = Person(body["password"], {access_token})
         user = f"@{name}:{self.server_name}"
         return web.json_response(
             {"user_id": user, "access_token": access_token, "device_id": secrets.token_hex(5)}

@@ -91,9 +91,7 @@ class Mas:
     def open_account(self, name: str, token: str) -> bool:
         """What somebody sees who signs up on its pages: the last of the checks."""
         found = next((each for each in self.tokens.values() if each["token"] == token), None)
-        if found is None or not self._is_valid(found) or self._is_taken(name):
-            return False
-        if not re.fullmatch(r"[a-z0-9.=_/+-]+", name) or name.isdigit():
+        if found is None or not self._is_valid(found) or not self.takes_name(name):
             return False
         found["times_used"] += 1
         found["last_used_at"] = self.now
@@ -140,8 +138,11 @@ class Mas:
             and (limit is None or token["times_used"] < limit)
         )
 
-    def _is_taken(self, name: str) -> bool:
-        return any(each["username"].lower() == name.lower() for each in self.users.values())
+    def takes_name(self, name: str) -> bool:
+        """Whether somebody may sign up under a name."""
+        if not re.fullmatch(r"[a-z0-9.=_/+-]+", name) or name.isdigit():
+            return False
+        return all(each["username"].lower() != name.lower() for each in self.users.values())
 
     @web.middleware
     async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:

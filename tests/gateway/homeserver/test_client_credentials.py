@@ -85,7 +85,9 @@ async def test_an_address_that_is_no_service_says_what_it_must_be(serve: Any, ed
     assert "homeserver.auth_url must lead to a listener" in said and "<html>" not in said
 
 
-@pytest.mark.parametrize("named", [None, 7, "", "/oauth2/token", "ftp://x/token", "http://[", {}])
+@pytest.mark.parametrize(
+    "named", [None, 7, "", "/oauth2/token", "ftp://x/token", "http://[", "http://a:b@x/token", {}]
+)
 async def test_a_service_that_names_no_token_endpoint_gets_no_secret(
     serve: Any, edge: Any, named: Any
 ) -> None:
@@ -121,6 +123,7 @@ async def test_the_secret_never_leaves_tls(
         (500, {"error": "server_error"}, "it answered 500 server_error"),
         (200, {"token_type": "Bearer"}, "it answered 200"),
         (200, {"access_token": 7}, "it answered 200"),
+        (200, {"access_token": "mat_x\r\nX-Evil: y"}, "it answered 200"),
         (200, {"access_token": "mat_x", "scope": "openid"}, "policy.data.admin_clients"),
     ],
 )

@@ -24,12 +24,17 @@ from gateway.homeserver.homeserver import (
     Unable,
 )
 from tests.gateway.homeserver.subjects.file_server import open_conduwuit
+from tests.gateway.homeserver.subjects.mas import open_mas
 from tests.gateway.homeserver.subjects.static import open_static
 from tests.gateway.homeserver.subjects.subject import Ground, Open, Subject, given
 from tests.gateway.homeserver.subjects.synapse import open_synapse
+from tests.gateway.homeserver.subjects.tuwunel import open_tuwunel
 
 KINDS: dict[str, Open] = {
     "synapse": open_synapse,
+    "mas": open_mas,
+    "tuwunel 1.8.1": open_tuwunel("1.8.1"),
+    "tuwunel 1.9.0": open_tuwunel("1.9.0"),
     "conduwuit": open_conduwuit,
     "static": open_static,
 }

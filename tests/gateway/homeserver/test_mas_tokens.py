@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from gateway.homeserver.homeserver import HomeserverError, Token, TokenState
 from gateway.homeserver.mas_tokens import MasTokens
@@ -68,6 +69,18 @@ async def test_a_token_that_opens_no_account_is_not_issued(tokens: MasTokens) ->
         assert "over" not in str(caught.value)
 
 
+async def test_an_answer_about_another_token_issues_nothing(serve: Any, edge: Any) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        token = {"id": "0" * 26, "attributes": {"token": "foreign1", "valid": True}}
+        known = {"token_endpoint": f"{request.url.origin()}/token", "access_token": "mat_x"}
+        asks = request.path.endswith("user-registration-tokens")
+        return web.json_response(known | {"data": token}, status=201 if asks else 200)
+
+    with pytest.raises(HomeserverError) as caught:
+        await MasTokens(edge.api(url=await serve(answer))).issue(hour("wanted"))
+    assert "wanted" not in str(caught.value) and "foreign1" not in str(caught.value)
+
+
 async def test_a_token_is_found_again_after_a_restart(
     service: Mas, tokens: MasTokens, edge: Any
 ) -> None:
@@ -100,7 +113,7 @@ async def test_ten_thousand_tokens_are_listed_once(
 
 
 async def test_what_another_process_makes_is_found(service: Mas, tokens: MasTokens) -> None:
-    service.add_token("old", created_at=service.now - timedelta(days=1))
+    service.add_token("old")
     await tokens.revoke("unheard")
     # It came into the list late: its time is that of the question.
     service.add_token("late", created_at=service.now - timedelta(minutes=1))

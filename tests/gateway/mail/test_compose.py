@@ -47,6 +47,30 @@ def part(mail: EmailMessage, kind: str) -> str:
     return str(body.get_content())
 
 
+LINK = f"https://example.org/_continuwuity/account/register/?flow=trusted&token={TOKEN}"
+
+
+def test_a_mail_with_an_invite_link_leads_there_and_still_tells_the_token() -> None:
+    mail = mail_of(composer(), link=LINK)
+    text, html = part(mail, "plain"), part(mail, "html")
+    assert f"\r\n    {TOKEN}\r\n" in text and f"\r\n    {LINK}\r\n" in text
+    assert f'href="{LINK.replace("&", "&amp;")}"' in html and f"<code>{TOKEN}</code>" in html
+    assert "How to use it:" not in text
+
+
+def test_a_mail_without_a_link_speaks_of_no_page() -> None:
+    mail = mail_of(composer())
+    assert "filled in" not in part(mail, "plain") + part(mail, "html")
+    assert "How to use it:" in part(mail, "plain")
+
+
+def test_an_operators_template_may_hold_the_link(tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text("{registration_token} {registration_link}.\n")
+    desk = composer(templates=tmp_path)
+    assert part(mail_of(desk, link=LINK), "plain").strip() == f"{TOKEN} {LINK}."
+    assert part(mail_of(desk), "plain").strip() == f"{TOKEN} ."
+
+
 def test_the_headers_say_who_writes_and_that_a_machine_does() -> None:
     mail = mail_of(composer())
     assert mail["From"] == "The desk <desk@example.org>"

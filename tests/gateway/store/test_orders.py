@@ -42,7 +42,6 @@ async def test_a_wish_has_one_order_until_it_is_discarded(database):
     await database.write(lambda c: orders.discard(c, first.id, LATER))
     other = await database.write(lambda c: orders.place(c, "wish", COMMAND, LATER))
     assert other.id != first.id
-    assert await database.read(lambda c: orders.times(c, "wish")) == 2
 
 
 async def test_an_order_is_to_be_given_until_it_is_given_or_discarded(database):
@@ -95,11 +94,19 @@ async def test_a_reply_to_a_discarded_order_makes_its_token_an_orphan(database, 
     assert await database.read(lambda c: orders.of(c, "wish")) is None
 
 
-async def test_an_answered_order_that_is_discarded_leaves_its_token_as_an_orphan(database, give):
+async def test_an_order_that_made_a_token_stands_for_its_wish_for_good(database, give):
     number = await give()
     await answer(database, "$1", ISSUED.format("abc"))
     await database.write(lambda c: orders.discard(c, number, LATER))
-    assert await due(database) == [("abc", "orphan")]
+    assert (await database.read(lambda c: orders.of(c, "wish"))).id == number
+    assert await due(database) == []
+
+
+async def test_an_order_whose_reply_tells_of_no_token_can_be_discarded(database, give):
+    number = await give()
+    await answer(database, "$1", "error: unrecognized subcommand 'token'")
+    await database.write(lambda c: orders.discard(c, number, LATER))
+    assert await database.read(lambda c: orders.of(c, "wish")) is None
 
 
 async def test_a_token_that_was_revoked_while_its_order_was_open_is_due_when_the_reply_comes(

@@ -1,0 +1,66 @@
+"""Accounts by commands in the homeserver's admin room."""
+
+import re
+import secrets
+
+from gateway.homeserver.admin_room import AdminRoom
+from gateway.homeserver.homeserver import (
+    HomeserverError,
+    NameAvailability,
+    Names,
+    Restriction,
+    Unable,
+)
+from gateway.homeserver.room_commands import LIFT, RESTRICT, Dialect
+from gateway.rules.replies import complaint_in
+
+_NAME = re.compile(r"[!-9;-~]{1,250}")  # a name of any age: printable ASCII but the colon
+
+
+class RoomAccounts:
+    """Has accounts restricted and set free in the `room`, as far as the server can."""
+
+    def __init__(self, room: AdminRoom, dialect: Dialect, names: Names, server_name: str) -> None:
+        self._room = room
+        self._names = names
+        self._server_name = server_name
+        self._title = dialect.title
+        self.restricts = dialect.restricts
+        self.lifts = dialect.lifts
+
+    async def restrict(self, name: str, restriction: Restriction) -> None:
+        """Deactivate, suspend or lock. A deactivated account also leaves its rooms."""
+        if restriction not in self.restricts:
+            raise Unable(f"{self._title} lets nobody be {restriction} from here")
+        await self._do(name, *RESTRICT[restriction])
+
+    async def lift(self, name: str, restriction: Restriction) -> None:
+        """Unsuspend or unlock."""
+        if restriction not in self.lifts:
+            raise Unable(f"with {self._title} nobody can be freed from being {restriction}")
+        await self._do(name, *LIFT[restriction])
+
+    async def _do(self, name: str, verb: str, done: str) -> None:
+        """A command that is wanted now: carried out later, unasked, it would surprise."""
+        await self._look_for(name)
+        user = f"@{name}:{self._server_name}"
+        command = f"!admin users {verb} {user}"
+        key = f"{command} {secrets.token_hex(8)}"
+        try:
+            reply = await self._room.order(key, command)
+        finally:
+            await self._room.discard(key)
+        if f"User {user} has been {done}".casefold() not in reply.casefold():
+            raise HomeserverError(
+                f"{self._title} did not {verb} @{name} in its admin room: {complaint_in(reply)}"
+            )
+
+    async def _look_for(self, name: str) -> None:
+        """Some of these servers would make the account that they are to deactivate."""
+        availability = NameAvailability.FREE
+        if _NAME.fullmatch(name):
+            availability = await self._names.availability(name)
+        if availability is NameAvailability.FREE:
+            raise HomeserverError(f"{self._title} has no account of that name")
+        if availability is NameAvailability.UNKNOWN:
+            raise HomeserverError(f"{self._title} does not say whether there is such an account")
