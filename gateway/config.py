@@ -5,6 +5,7 @@ of its own (`password_file`), or in the environment (`PORTER_SMTP_PASSWORD` and 
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,7 @@ def _sentence(error: Any) -> str:
         message = _WORDS[error["type"]].format(**error.get("ctx", {}))
     secret = any((path.split(".")[0], part) in SECRETS for part in path.split("."))
     found = error["input"]
+    secret = secret or re.search("://[^/]*@", str(found)) is not None  # of whom, and a password
     if secret or isinstance(found, dict | list | BaseModel):
         return f"{path}: {message}"
     return f"{path}: {message}; found {found!r}"

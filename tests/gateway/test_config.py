@@ -137,3 +137,23 @@ def test_a_size_is_read(tmp_path, written, size):
 def test_what_is_no_size_is_refused_with_an_example(tmp_path, written):
     [fault] = faults(f"{WHOLE}alerts: {{disk: {written}}}\n", tmp_path)
     assert fault.startswith("alerts.disk: must be a size such as 500MiB or 2GiB")
+
+
+MAS = "kind: mas, auth_url: 'https://auth.example.org/mas/', client_id: c, client_secret: hush"
+
+
+def test_an_authentication_service_needs_an_address_and_a_client(tmp_path):
+    whole = WHOLE.replace("kind: synapse", MAS).replace(", admin_token: hush", "")
+    settings = parse(whole, tmp_path, {})
+    assert (settings.homeserver.way, settings.shares_token) == ("client_id", False)
+    assert "hush" not in repr(settings)
+    for missing in ("auth_url: 'https://auth.example.org/mas/', ", ", client_secret: hush"):
+        (told,) = faults(whole.replace(missing, ""), tmp_path)
+        assert told == f"homeserver: kind mas needs {missing.strip(' ,').partition(':')[0]} too"
+
+
+@pytest.mark.parametrize("wrong", ["https://a:hush@auth.example.org", "https://x/?a=b", "auth.x"])
+def test_an_address_with_more_than_a_place_in_it_is_refused(tmp_path, wrong):
+    text = WHOLE.replace("kind: synapse", MAS).replace("https://auth.example.org/mas/", wrong)
+    (told,) = faults(text.replace(", admin_token: hush", ""), tmp_path)
+    assert told.startswith("homeserver.auth_url") and "hush" not in told
