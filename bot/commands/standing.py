@@ -27,7 +27,6 @@ from gateway.store.alerts import Alert
 from gateway.store.health import Health
 from gateway.store.mutes import Mute
 from gateway.store.registrations import Status
-from gateway.stories.absence import absence
 
 ROOM_WARNINGS = "room warnings"  # the fact: a JSON list of sentences
 _DAY = timedelta(days=1)
@@ -66,19 +65,16 @@ async def read(desk: Desk) -> Standing:
             leases.is_held(connection, "vigil", now),
             [each for each in alerts.lasting(connection) if each.kind != "review"],
             mutes.in_force(connection, now),
-            _warnings(connection, desk, now),
+            _warnings(connection),
         )
 
     return await desk.database.read(look)
 
 
-def _warnings(connection: Connection, desk: Desk, now: datetime) -> list[str]:
-    """What is wrong with the rooms, as the bot saw it, and whether it sees at all."""
-    found = list(json.loads(facts.recall(connection, ROOM_WARNINGS) or "[]"))
-    if desk.settings.homeserver.admin_room is not None:
-        away = absence(connection, now)
-        found += [*admin_room.warnings(connection), *([away] if away else [])]
-    return found
+def _warnings(connection: Connection) -> list[str]:
+    """What is wrong with the rooms, as the bot saw it."""
+    moderators = json.loads(facts.recall(connection, ROOM_WARNINGS) or "[]")
+    return [*moderators, *admin_room.warnings(connection)]
 
 
 def _tokens(connection: Connection, desk: Desk, now: datetime) -> str:

@@ -29,7 +29,6 @@ from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint
 from gateway.store.health import Health
 from gateway.store.offers import Offer
-from gateway.stories.absence import look_for_bot
 from gateway.stories.failures import end_failing
 from gateway.stories.unsaved import Outage, Unsaved
 
@@ -79,7 +78,6 @@ class Vigil:
     ) -> None:
         self._state = settings.state
         self._limits = settings.alerts
-        self._has_admin_room = settings.homeserver.admin_room is not None
         self._database = database
         self._servers = servers
         self._unsaved = unsaved
@@ -125,8 +123,6 @@ class Vigil:
         events.prune(connection, now - _MEMORY)
         offers.prune(connection, now - _MEMORY)
         end_failing(connection, now)
-        if self._has_admin_room:
-            look_for_bot(connection, now)
         self._look_at_disk(connection, now)
         return True
 

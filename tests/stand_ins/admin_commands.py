@@ -16,10 +16,11 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 @dataclass
 class Live:
-    """A token in force. `uses` are those that are left, `seconds` its whole life; none: no end."""
+    """A token in force. `uses` are all that it has, `seconds` its whole life; none: no end."""
 
     uses: int | None = None
     seconds: int | None = None
+    used: int = 0
 
 
 class Refusal(Exception):
@@ -36,6 +37,13 @@ class AdminCommands:
         self._kind = kind
         self._is_old = is_old  # continuwuity until 0.5.9
         self._link = link
+
+    def count(self, token: str, used: int) -> None:
+        """A token opened so many accounts; one that is used up is gone."""
+        live = self.tokens[token]
+        live.used = used
+        if live.uses is not None and used >= live.uses:
+            del self.tokens[token]
 
     def answer(self, line: str) -> str:
         """The reply to a line that begins with `!admin`."""
@@ -103,10 +111,11 @@ class AdminCommands:
         return f"Command failed with error:\n```\n{missing}\n```"
 
     def _told(self, token: str) -> str:
-        expiry = self._expiry(self.tokens[token])
+        live = self.tokens[token]
+        used = f"used {live.used} times. {self._expiry(live)}."
         if self._kind == "tuwunel":
-            return f"Token used 0 times. {expiry}."
-        return f"Token created by @porter:porter.localhost and used 0 times. {expiry}."
+            return f"Token {used}"
+        return f"Token created by @porter:porter.localhost and {used}"
 
     def _expiry(self, live: Live) -> str:
         ends = [] if live.uses is None else [f"after {live.uses} uses"]

@@ -19,6 +19,7 @@ from bot.demo.synapse import Synapse
 from tests.stand_ins.admin_commands import AdminCommands
 
 _TURN = 10_000  # milliseconds that one sync waits for news
+_TOKENS = "/_synapse/admin/v1/registration_tokens"
 _LIMIT = 20.0  # seconds that a test waits for something said in the room
 
 
@@ -81,8 +82,7 @@ class ServerBot:
 
     async def alive(self) -> set[str]:
         """The tokens that Synapse would take now, of those that were issued here."""
-        path = "/_synapse/admin/v1/registration_tokens?valid=true"
-        found = await self._ask("GET", path)
+        found = await self._ask("GET", f"{_TOKENS}?valid=true")
         valid = {each["token"] for each in found["registration_tokens"]}
         return valid & set(self.commands.tokens)
 
@@ -111,6 +111,7 @@ class ServerBot:
         body = str(event["content"].get("body", "")).lstrip()
         if not body.startswith("!admin") or self.is_deaf:
             return
+        await self._count()
         before = dict(self.commands.tokens)
         reply = self.commands.answer(body)
         self.heard.append(body)
@@ -130,14 +131,21 @@ class ServerBot:
             words = "Output was too large to send as text."
         await self.say(words, **more)
 
+    async def _count(self) -> None:
+        """See how many accounts Synapse opened for each token."""
+        for each in (await self._ask("GET", _TOKENS))["registration_tokens"]:
+            if each["token"] in self.commands.tokens:
+                self.commands.count(each["token"], each["completed"])
+
     async def _mirror(self, before: dict[str, Any]) -> None:
         """Let Synapse have the tokens that are in force here."""
-        path = "/_synapse/admin/v1/registration_tokens"
         for value, live in self.commands.tokens.items():
             if value not in before:
-                await self._ask("POST", f"{path}/new", {"token": value, "uses_allowed": live.uses})
+                await self._ask(
+                    "POST", f"{_TOKENS}/new", {"token": value, "uses_allowed": live.uses}
+                )
         for value in before.keys() - self.commands.tokens.keys():
-            await self._ask("DELETE", f"{path}/{value}")
+            await self._ask("DELETE", f"{_TOKENS}/{value}")
 
     async def _client(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
         return await self._ask(method, f"/_matrix/client/v3/{path}", body, **more)

@@ -4,14 +4,9 @@ import json
 from datetime import timedelta
 
 from bot.commands.standing import ROOM_WARNINGS
-from bot.console import Console
-from gateway.app import open_desk
-from gateway.config import parse
 from gateway.rules.bans import Kind
-from gateway.store import admin_room, alerts, facts, health, leases, orders
-from gateway.store.audit import Author
+from gateway.store import admin_room, alerts, facts, health, leases
 from gateway.store.health import Health
-from tests.bot.conftest import CONFIG
 
 
 async def test_a_pause_closes_the_desk_and_says_why(typed, apply, clock):
@@ -72,29 +67,14 @@ async def test_status_shows_alerts_mutes_reviews_and_the_rooms_warnings(typed, d
         for cause in ("burst network 203.0.113.0/24", "disk low"):
             alerts.raise_alert(connection, cause, cause, clock())
         facts.note(connection, ROOM_WARNINGS, json.dumps(["The room is public."]))
+        admin_room.warn(connection, ["homeserver.admin_room: it is encrypted."], clock())
 
     await desk.database.write(fill)
     await typed("mute burst")
     text = (await typed("status")).plain()
-    assert "Alerts: 1 open; muted: burst." in text
+    assert "Alerts: 2 open; muted: burst." in text
     assert "Warning: The room is public." in text
-
-
-async def test_status_tells_what_is_wrong_with_the_admin_room_and_that_nobody_reads_it(
-    tmp_path, clock
-):
-    text = CONFIG.replace("token_file: token", "token_file: token, admin_room: '#admins:a.b'")
-    text = text.replace("kind: token_file", "kind: conduwuit")
-    text += "bot: {user: '@p:example.org', password: p, room: '!r'}"
-    async with open_desk(parse(text, tmp_path, {}), clock) as desk:
-        await desk.database.write(
-            lambda c: admin_room.warn(c, ["homeserver.admin_room: it is encrypted."], clock())
-        )
-        await desk.database.write(lambda c: orders.place(c, "wish", "!admin", clock()))
-        clock.turn(timedelta(minutes=3))
-        said = (await Console(desk).type("status", Author("@mod:example.org", "$event"))).plain()
-    assert "Warning: homeserver.admin_room: it is encrypted." in said
-    assert "Warning: The bot has never read the homeserver's admin room" in said
+    assert "Warning: homeserver.admin_room: it is encrypted." in text
 
 
 async def test_status_tells_of_requests_that_wait_however_old(typed, apply, desk, clock):

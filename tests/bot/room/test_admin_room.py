@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.room import admin_room
@@ -173,6 +174,40 @@ async def test_an_order_that_was_given_before_a_crash_is_found(place):
     assert len(await place.server.alive()) == 1
 
 
+async def test_a_lost_answer_and_a_busy_homeserver_make_no_second_command(place, monkeypatch):
+    room = await place.enter()
+    place.desk.place(1)
+    client, losses = place.session.client, iter([aiohttp.ServerDisconnectedError(), None])
+    send = client.send
+
+    async def lose(method: str, path: str, *more: Any) -> Any:
+        answer = await send(method, path, *more)
+        loss = next(losses, None) if method == "PUT" else None
+        if loss is not None:
+            raise loss  # the homeserver has it, and we do not know
+        return answer
+
+    monkeypatch.setattr(client, "send", lose)
+    await room.turn(place.server.room_id)
+    monkeypatch.undo()
+    assert next(losses, None) is None
+    await place.run()
+    await place.desk.until(lambda: place.desk.replies)
+    assert place.commands() == [ISSUE]
+
+
+async def test_the_time_tells_what_was_heard_when_the_last_event_is_gone(place):
+    room = await place.enter()
+    await place.server.say('New user "@ann:porter.localhost" registered on this server.')
+    in_two_hours = int((time.time() + 7200) * 1000)
+    place.desk.at = Position(place.server.room_id, "$gone", in_two_hours)
+    await room.hear(place.server.room_id)
+    assert place.desk.accounts == []
+    place.desk.at = Position(place.server.room_id, "$gone", in_two_hours - 2 * 3_600_000)
+    await room.hear(place.server.room_id)
+    assert place.desk.accounts == ["ann"]
+
+
 async def test_a_command_of_another_database_is_not_taken_for_ours(place):
     room = await place.enter()
     place.desk.orders[1] = RoomOrder(1, "mark of another", ISSUE)
@@ -252,13 +287,18 @@ async def test_silence_is_told_and_then_the_order_is_given_up(place, monkeypatch
     await place.desk.until(lambda: not place.desk.warnings)
 
 
-async def test_a_file_and_a_thread_are_replies_too(place):
+async def test_a_file_a_thread_and_a_repetition_are_replies_too(place):
     place.server.garble = lambda reply: None
     place.server.in_threads = True
+    place.server.times = 2
     place.desk.place(1)
     await place.run()
     await place.desk.until(lambda: place.desk.replies)
-    assert place.desk.replies == {1: [""]}
+    await place.stop()
+    async with asyncio.timeout(10):
+        while len(place.desk.replies[1]) < 2:
+            await place.room().hear(place.server.room_id)
+    assert place.desk.replies == {1: ["", ""]}
 
 
 @pytest.mark.parametrize("place", [{"is_encrypted": True}], indirect=True)
