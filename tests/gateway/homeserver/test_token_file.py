@@ -1,9 +1,15 @@
 """The token file, read by somebody who never looks away."""
 
 import asyncio
+import json
 import multiprocessing
 import os
-import threading
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,56 +55,119 @@ async def test_the_last_token_makes_room_for_one_nobody_knows(path: Path) -> Non
     assert file.values() == (unknown,)
 
 
-async def test_two_thousand_rotations_under_a_readers_eyes(path: Path) -> None:
+_SOURCES = Path(__file__).parents[3]
+_ROTATIONS, _KILLS = 10_000, 10
+
+_WRITER = """
+import asyncio, sys
+from pathlib import Path
+from gateway.homeserver.homeserver import Token
+from gateway.homeserver.token_file import TokenFile
+
+async def rotate(file: TokenFile, last: int) -> None:
+    at = int(file.values()[0].strip("tx"))
+    while at < last:
+        await file.issue(Token(f"t{at + 1}x"), instead_of=[f"t{at}x"])
+        at += 1
+
+asyncio.run(rotate(TokenFile(Path(sys.argv[1])), int(sys.argv[2])))
+"""
+
+_READER = """
+import json, os, sys
+
+reads, seen, wrong = 0, set(), []
+while os.path.exists(sys.argv[2]):
+    with open(sys.argv[1], "rb", buffering=0) as file:
+        content = file.read()
+    reads += 1
+    if content not in seen:
+        seen.add(content)
+        *lines, rest = content.split(b"\\n")
+        whole = all(line[:1] == b"t" and line[-1:] == b"x" for line in lines)
+        if not lines or rest or not whole:
+            wrong.append(content.decode("ascii", "replace"))
+print(json.dumps([reads, len(seen), wrong]))
+"""
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one: what a reader sees there is the same, and ten thousand
+    times nothing is waited for on its way to a disk."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else tmp_path) as folder:
+        yield Path(folder)
+
+
+def _start(script: str, *arguments: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=_SOURCES, stdout=subprocess.PIPE)
+
+
+def test_ten_thousand_rotations_and_ten_kills_under_a_readers_eyes(quick_folder: Path) -> None:
+    """Reader and writer are processes of their own; the writer is killed wherever it is."""
+    path, running = quick_folder / "registration_tokens", quick_folder / "running"
+    path.write_text("t0x\n")
+    running.touch()
     file = TokenFile(path)
-    await file.issue(Token("t0x"))
-    wrong: list[bytes] = []
-    reads = 0
-    seen: set[bytes] = set()
-    over = threading.Event()
-
-    def watch() -> None:
-        nonlocal reads
-        while not over.is_set():
-            content = path.read_bytes()
-            reads += 1
-            lines = content.split(b"\n")
-            whole = all(line[:1] == b"t" and line[-1:] == b"x" for line in lines[:-1])
-            if not content or lines[-1] != b"" or not whole:
-                wrong.append(content)
-            seen.add(content)
-
-    reader = threading.Thread(target=watch)
-    reader.start()
-    try:
-        for n in range(2000):
-            await file.issue(Token(f"t{n + 1}x"), instead_of=[f"t{n}x"])
-    finally:
-        over.set()
-        reader.join()
+    with _start(_READER, path, running) as reader:
+        try:
+            for kill in range(1, _KILLS + 1):
+                with _start(_WRITER, path, _ROTATIONS) as writer:
+                    # The last one is let finish.
+                    goal = kill * _ROTATIONS // _KILLS
+                    while writer.poll() is None and int(file.values()[0].strip("tx")) < goal:
+                        time.sleep(0.001)
+                    if kill < _KILLS:
+                        writer.kill()
+                    writer.wait()
+                    assert writer.returncode == (-signal.SIGKILL if kill < _KILLS else 0)
+        finally:
+            running.unlink()
+        assert reader.stdout is not None
+        reads, seen, wrong = json.loads(reader.stdout.read())
     assert wrong == []
-    assert reads > 1000 and len(seen) > 100  # it did look, and did see them change
-    assert file.values() == ("t2000x",)
+    assert file.values() == (f"t{_ROTATIONS}x",)
+    assert reads > _ROTATIONS and seen > 1000  # it did look, and did see them change
 
 
-def _issue_many(path: Path, name: str) -> None:
-    async def issue() -> None:
-        for n in range(50):
-            await TokenFile(path).issue(Token(f"{name}{n}"))
+def _issue_and_revoke(path: Path, name: str) -> None:
+    async def work(number: int) -> None:
+        file = TokenFile(path)
+        await file.issue(Token(f"{name}{number}"))
+        if number % 2:
+            await file.revoke(f"{name}{number}")
 
-    asyncio.run(issue())
+    async def all_of_it() -> None:
+        await asyncio.gather(*map(work, range(100)))
+
+    asyncio.run(all_of_it())
 
 
-async def test_two_processes_lose_nothing(path: Path) -> None:
+async def test_processes_that_issue_and_revoke_side_by_side_lose_no_line(path: Path) -> None:
+    await TokenFile(path).issue(Token("kept"))
     spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_issue_many, args=(path, name)) for name in ("a", "b", "c")]
+    writers = [spawn.Process(target=_issue_and_revoke, args=(path, name)) for name in ("a", "b")]
     for writer in writers:
         writer.start()
     for writer in writers:
         await asyncio.to_thread(writer.join)
         assert writer.exitcode == 0
         writer.close()
-    assert len(set(TokenFile(path).values())) == 150
+    left = {f"{name}{number}" for name in ("a", "b") for number in range(0, 100, 2)}
+    assert sorted(TokenFile(path).values()) == sorted({"kept", *left})
+
+
+async def test_a_thousand_open_tokens_are_no_burden(path: Path) -> None:
+    path.write_text("".join(f"open{number:024}\n" for number in range(1000)))
+    file = TokenFile(path)
+    async with asyncio.timeout(5):  # it takes a tenth of a second
+        for number in range(20):
+            await file.issue(Token(f"more{number}"))
+            await file.revoke(f"open{number:024}")
+    assert len(file.values()) == 1000
+    assert path.read_bytes().count(b"\n") == 1000
 
 
 async def test_the_file_keeps_its_rights(path: Path) -> None:
