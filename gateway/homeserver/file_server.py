@@ -10,6 +10,7 @@ from gateway.homeserver.homeserver import (
     Names,
     Restriction,
     Token,
+    TokenState,
 )
 from gateway.homeserver.room_accounts import RoomAccounts
 from gateway.homeserver.token_file import TokenFile
@@ -51,6 +52,10 @@ class FileServer(Homeserver):
     async def revoke(self, value: str) -> None:
         """Take the token out of the file."""
         await self._file.revoke(value)
+
+    async def state(self, value: str) -> TokenState:
+        """Whether it stands in the file; uses are not told."""
+        return TokenState(is_gone=not await self._file.holds(value))
 
     async def check(self) -> None:
         """Look whether the file can be read, and its folder takes another."""

@@ -43,6 +43,10 @@ class TokenFile:
 
         await asyncio.to_thread(self._replace, change)
 
+    async def holds(self, value: str) -> bool:
+        """Whether the token is in force. Raises HomeserverError."""
+        return value in await asyncio.to_thread(self.values)
+
     async def check(self) -> None:
         """Read the file, if there is one, and look whether its folder takes another."""
         await asyncio.to_thread(self._look)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy.dialects.sqlite import insert
 
 from gateway.store.schema import tokens
 
@@ -65,6 +66,14 @@ def prepare_shared(
     return _first(connection, tokens.c.slot == slot) or _add(
         connection, value=value, purpose="shared", slot=slot, created_at=now
     )
+
+
+def adopt_shared(connection: Connection, value: str, now: datetime) -> IssuedToken:
+    """The shared token that the homeserver has had all along; it may have been in use before."""
+    ends = dict.fromkeys(("uses", "registration_id", "expires_at", "withdraw_at", "withdrawn_at"))
+    row = {"value": value, "purpose": "shared", "created_at": now, "issued_at": now, **ends}
+    wish = insert(tokens).values(row).on_conflict_do_update(index_elements=["value"], set_=row)
+    return IssuedToken(*connection.execute(wish.returning(*_COLUMNS)).one())
 
 
 def prepare_given(

@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import Connection
 
 from gateway.clock import Clock
-from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource
+from gateway.homeserver.homeserver import HomeserverError, Token, TokenSource, Unable
 from gateway.rules.tokens import new_token
-from gateway.store import audit, outbox, tokens
+from gateway.store import alerts, audit, outbox, tokens
 from gateway.store.audit import Author
 from gateway.store.database import Database
 from gateway.store.tokens import IssuedToken
@@ -74,8 +74,12 @@ class GivenTokens:
     ) -> tuple[IssuedToken, bool]:
         """Make a token for `uses` accounts within `span`; and whether it works already.
 
-        If not, it does as soon as the homeserver answers.
+        If not, it does as soon as the homeserver answers. Raises ValueError where everybody has
+        the same token.
         """
+        abilities = self._source.abilities
+        if not abilities.own_tokens:
+            raise ValueError(f"With {abilities.title} everybody has the same token: none is made.")
 
         def prepare(connection: Connection) -> IssuedToken:
             now = self._clock()
@@ -104,7 +108,10 @@ class GivenTokens:
         """Put into force what the homeserver did not take at once. Raises HomeserverError."""
         now = self._clock()
         for token in await self._database.read(lambda c: tokens.unfinished_given(c, now)):
-            await self._put_in_force(token)
+            try:
+                await self._put_in_force(token)
+            except Unable as error:
+                await self._give_up(token, str(error))
 
     async def standing(self) -> list[Given]:
         """Those that may still open an account, newest first."""
@@ -153,6 +160,18 @@ class GivenTokens:
         now = self._clock()
         await self._database.write(lambda c: tokens.withdrawn(c, token.id, now))
         return Revoked(token, True, mail_owed)
+
+    async def _give_up(self, token: IssuedToken, reason: str) -> None:
+        """It was promised while the desk stood before a homeserver of another kind."""
+
+        def end(connection: Connection) -> None:
+            now = self._clock()
+            tokens.withdraw(connection, token.id, now)
+            tokens.withdrawn(connection, token.id, now)
+            text = f"Token {token.id}, given by hand, will never work: {alerts.outside(reason)}"
+            alerts.raise_alert(connection, "token given up", text, now)
+
+        await self._database.write(end)
 
     async def _put_in_force(self, token: IssuedToken) -> bool:
         issued = await self._source.issue(Token(token.value, token.uses, token.expires_at))

@@ -26,6 +26,7 @@ KINDS = {  # what the room is told of, for whoever mutes one
     "admin": "the homeserver's admin room",
     "rotation": "tokens replaced",
     "tokens": "tokens that cannot be replaced",
+    "token": "single tokens that the homeserver lost, or will not end",
     "rejected": "requests rejected before their mail",
     "files": "ban files with bad lines",
     "disk": "disk space",

@@ -20,6 +20,7 @@ from gateway.homeserver.homeserver import (
     Token,
     TokenSource,
     TokenState,
+    Unable,
 )
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
@@ -30,6 +31,7 @@ from gateway.store.tokens import IssuedToken
 from gateway.stories.given_tokens import GivenTokens
 from gateway.stories.linking import link
 from gateway.stories.shared_token import SharedToken
+from gateway.stories.withdrawal import Withdrawal
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +39,7 @@ _GLANCE = 1.0  # seconds between two looks
 _LONGEST_PAUSE = 60.0  # seconds between two attempts while the homeserver is away
 _WAITING_PAUSE = 4.0  # the same while its answer is owed
 _STUCK = "tokens stuck"
-_AT_ONCE = 4  # revocations under way
+_AT_ONCE = 4  # questions under way
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class Rotation:
         self._wake = wake
         self._clock = clock
         self.given = GivenTokens(database, source, clock)
+        self._withdrawal = Withdrawal(database, source, clock)
         self._shared_token = SharedToken(
             database=database,
             source=source,
@@ -131,6 +134,8 @@ class Rotation:
 
         Raises HomeserverError.
         """
+        if self._shared:
+            await self._shared_token.settle()
         now = self._clock()
         rotation_due, ended = await self._database.read(
             lambda c: (self._is_due(c, now), tokens.due(c, now))
@@ -145,7 +150,7 @@ class Rotation:
                 )
             ended = await self._database.read(lambda c: tokens.due(c, now))
         if ended:
-            await self._withdraw(ended)
+            await self._withdrawal.take(ended)
         await self.given.finish()
 
     async def rotate(self, author: Author) -> Rotated:
@@ -153,8 +158,14 @@ class Rotation:
 
         It is decided in one transaction. What the homeserver does not do at once is done as soon
         as it answers; mails wait for a shared token to be in force. Whoever has used his token
-        has his account, and needs no other.
+        has his account, and needs no other. Raises Unable where the operator alone ends tokens.
         """
+        abilities = self._source.abilities
+        if not abilities.replaces_tokens:
+            raise Unable(
+                f"{abilities.title} has its token in its own configuration: change it there and in"
+                " homeserver.static_token, and restart Porter"
+            )
         used = await self._used_up()
 
         def end_all(connection: Connection) -> tuple[list[IssuedToken], int]:
@@ -184,7 +195,7 @@ class Rotation:
         self._wake()
         numbers = [each.id for each in ended]
         left = await self._database.read(lambda c: tokens.not_withdrawn(c, numbers))
-        revoked = len(ended) - len(left) + await self._withdraw(left, patient=True)
+        revoked = len(ended) - len(left) + await self._withdrawal.take(left, patient=True)
         given = sum(each.purpose == "person" for each in ended)
         return Rotated(len(ended), revoked, mailed, given)
 
@@ -228,32 +239,6 @@ class Rotation:
             return self._shared_token.is_due(connection, now)
         left = tokens.unfinished_shared(connection) or tokens.current_shared(connection)
         return left is not None
-
-    async def _withdraw(self, ended: list[IssuedToken], *, patient: bool = False) -> int:
-        """Take tokens from the homeserver; returns how many it has no more.
-
-        `patient` leaves a failure to the next look; else it raises HomeserverError.
-        """
-        turns = asyncio.Semaphore(_AT_ONCE)
-        failures: list[HomeserverError | SQLAlchemyError] = []
-
-        async def take(token: IssuedToken) -> bool:
-            async with turns:
-                if len(failures) >= _AT_ONCE:
-                    return False  # the homeserver is away: a thousand waits would tell no more
-                try:
-                    await self._source.revoke(token.value)
-                    now = self._clock()
-                    await self._database.write(lambda c: tokens.withdrawn(c, token.id, now))
-                except (HomeserverError, SQLAlchemyError) as error:
-                    failures.append(error)
-                    return False
-                return True
-
-        taken = sum(await asyncio.gather(*map(take, ended)))
-        if failures and not patient:
-            raise failures[0]
-        return taken
 
     async def _report_trouble(self, reason: str) -> None:
         now = self._clock()

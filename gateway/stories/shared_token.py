@@ -14,7 +14,13 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock
-from gateway.homeserver.homeserver import HomeserverError, NotYet, Token, TokenSource
+from gateway.homeserver.homeserver import (
+    HomeserverError,
+    NotYet,
+    Token,
+    TokenSource,
+    Unable,
+)
 from gateway.rules.tokens import Schedule, new_token
 from gateway.store import alerts, audit, leases, outbox, tokens
 from gateway.store.audit import PORTER
@@ -25,6 +31,10 @@ _log = structlog.get_logger(__name__)
 
 _LEASE = timedelta(minutes=2)  # longer than one rotation takes
 _TRIES, _TRY_PAUSE = 50, 0.1  # how often, and seconds between, while another one rotates
+_ANOTHER = (
+    "mails carry another one from now on. Whoever was mailed the one before and has no account"
+    " needs a new mail; `unfulfilled` lists them"
+)
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # the slot of a shared token that never rotates
 
 
@@ -46,6 +56,8 @@ class SharedToken:
         self._overlap = overlap
         self._clock = clock
         self._turn = asyncio.Lock()  # the lease holds off other processes, this our own tasks
+        # What a restart may bring: another kind of homeserver, another token in the configuration.
+        self._is_settled = False
         self._holder = f"{os.getpid()}-{secrets.token_hex(4)}"
 
     async def in_force(self) -> IssuedToken:
@@ -63,6 +75,8 @@ class SharedToken:
 
     def is_due(self, connection: Connection, now: datetime) -> bool:
         """Whether a token is missing, or was written down and never put into force."""
+        if not self._source.abilities.replaces_tokens:
+            return not self._is_settled
         unfinished = tokens.unfinished_shared(connection) is not None
         return unfinished or self._slot_due(connection, now) is not None
 
@@ -71,6 +85,35 @@ class SharedToken:
         if self._schedule is None:
             return None
         return self._schedule.next(self._clock()) + self._overlap
+
+    async def settle(self) -> None:
+        """Once after the start: find out whether the homeserver has the present token at all.
+
+        It has not when it is another one than before; then a fresh one is due.
+        """
+        if self._is_settled or not self._source.abilities.replaces_tokens:
+            return
+        current = await self._database.read(tokens.current_shared)
+        try:
+            is_lost = current is not None and (await self._source.state(current.value)).is_gone
+        except HomeserverError as error:
+            _log.warning("shared_token_not_looked_up", reason=str(error))
+            return
+
+        def make_anew(connection: Connection) -> None:
+            now = self._clock()
+            if current is None or not tokens.still_works(connection, current.id, now):
+                return  # another process was faster
+            tokens.withdraw(connection, current.id, now)
+            if tokens.unfinished_shared(connection) is None:
+                slot = tokens.free_slot(connection, now, now)
+                tokens.prepare_shared(connection, slot, new_token(), now)
+            text = f"The homeserver has the shared token no more: {_ANOTHER}"
+            alerts.raise_alert(connection, "token lost", text, now)
+
+        if is_lost:
+            await self._database.write(make_anew)
+        self._is_settled = True
 
     async def replace_soon(self) -> None:
         """Try for a moment to put a prepared token into force; else a later look does it."""
@@ -91,7 +134,10 @@ class SharedToken:
             ):
                 return False
             try:
-                await self._put_in_force()
+                if self._source.abilities.replaces_tokens:
+                    await self._put_in_force()
+                else:
+                    await self._adopt()
             finally:
                 await self._database.write(lambda c: leases.release(c, "rotation", self._holder))
         return True
@@ -111,9 +157,11 @@ class SharedToken:
         new, gone = await self._database.write(prepare)
         if new is None:
             return
-        issued = await self._source.issue(
-            Token(new.value), instead_of=[each.value for each in gone]
-        )
+        wish = Token(new.value)
+        try:
+            issued = await self._source.issue(wish, instead_of=[each.value for each in gone])
+        except Unable:  # one of them stays; whoever withdraws what is due says so
+            issued, gone = await self._source.issue(wish), []
 
         def record(connection: Connection) -> None:
             now = self._clock()
@@ -130,6 +178,27 @@ class SharedToken:
 
         await self._database.write(record)
         _log.info("token_in_force", token=new.id)
+
+    async def _adopt(self) -> None:
+        """Take over the homeserver's own fixed token, and let the one before be over."""
+        issued = await self._source.issue(Token(new_token()))  # whatever is wished for
+
+        def adopt(connection: Connection) -> None:
+            now, before = self._clock(), tokens.current_shared(connection)
+            if before is not None and before.value == issued.value:
+                return
+            token = tokens.adopt_shared(connection, issued.value, now)
+            tokens.supersede(connection, token.id, now)
+            for each in tokens.shared_left(connection):
+                if each.id != token.id:
+                    tokens.withdrawn(connection, each.id, now)
+            if before is not None:
+                text = f"The homeserver's fixed token has changed: {_ANOTHER}"
+                alerts.raise_alert(connection, "token changed", text, now)
+            audit.note(connection, PORTER, "rotate", "token", now, after=f"token {token.id}")
+
+        await self._database.write(adopt)
+        self._is_settled = True
 
     def _slot_due(self, connection: Connection, now: datetime) -> datetime | None:
         """The slot whose token is missing."""

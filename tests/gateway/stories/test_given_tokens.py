@@ -6,9 +6,10 @@ import aiohttp
 import pytest
 
 from gateway.homeserver.homeserver import Token
+from gateway.homeserver.static import StaticServer
 from gateway.store import tokens
 from gateway.store.audit import Author
-from tests.gateway.conftest import register, synapse_at
+from tests.gateway.conftest import ToldNames, register, synapse_at
 
 WEEK = timedelta(days=7)
 
@@ -116,6 +117,22 @@ async def test_the_shared_token_is_not_revoked(shared) -> None:
         await shared.rotation.given.revoke(mod(), tokens.current_shared)
     with pytest.raises(ValueError, match="no such token"):
         await shared.rotation.given.revoke(mod(), lambda c: tokens.get(c, 99))
+
+
+async def test_what_a_homeserver_of_another_kind_cannot_give_is_given_up_and_told(
+    house, open_house
+) -> None:
+    house.source.is_down = True
+    made, works = await house.rotation.given.issue(mod(), 1, WEEK)
+    assert not works
+    other = await open_house(
+        source=StaticServer("fixedtokenone2", ToldNames()), tokens={"mode": "shared"}
+    )
+    await other.rotation.look()
+    await other.rotation.look()
+    assert "Token 1, given by hand, will never work" in (await other.alerts())["token given up"][1]
+    assert await other.rotation.given.standing() == []
+    assert made.value not in str(await other.alerts())
 
 
 async def test_a_leak_ends_given_tokens_too_and_says_so(shared) -> None:

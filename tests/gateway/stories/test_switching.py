@@ -1,0 +1,130 @@
+"""An operator goes over to a homeserver of another kind while tokens are outstanding."""
+
+from collections.abc import AsyncIterator, Callable
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.demo.applicant import token_in
+from gateway.edges import make_homeserver
+from gateway.homeserver.homeserver import Unable
+from gateway.store import alerts, tokens
+from gateway.store.audit import Author
+from tests.gateway.conftest import House, register, text_of
+from tests.stand_ins.conduwuit import Conduwuit
+from tests.stand_ins.tuwunel import Tuwunel
+
+MOD = Author("@mod:example.org", "$event")
+GUARD, FIXED = "g" * 32, "f" * 32
+KINDS = ("tuwunel", "tuwunel with a file", "conduwuit", "static")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens" / "registration_tokens"
+    path.parent.mkdir()
+    path.write_text(f"{GUARD}\n")
+    return path
+
+
+@pytest.fixture
+async def servers(path: Path) -> AsyncIterator[dict[str, Conduwuit]]:
+    """One homeserver a kind; tuwunel is one that has both ways, and the file's tokens with them."""
+    tuwunel, conduwuit = Tuwunel(path), Conduwuit(path)
+    tuwunel.make_admin("admin")
+    static = Conduwuit(registration_token=FIXED)
+    found = {"tuwunel": tuwunel, "conduwuit": conduwuit, "static": static}
+    for server in found.values():
+        await server.start()
+    yield found | {"tuwunel with a file": tuwunel}
+    for server in found.values():
+        await server.stop()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def before(open_house, make_settings, servers, session, path) -> Callable[..., Any]:
+    """Opens a desk before a homeserver of a kind, on the database that is there."""
+
+    async def open_it(kind: str, **more: Any) -> House:
+        ways = {"tuwunel": {"admin_token": "token-of-admin"}, "static": {"static_token": FIXED}}
+        way = ways.get(kind, {"token_file": str(path)})
+        homeserver = {
+            "kind": kind.partition(" ")[0],
+            "url": servers[kind].url,
+            "admin_token": None,
+            **way,
+        }
+        changes = {"homeserver": homeserver, "tokens": {"mode": None}, **more}
+        edge = make_homeserver(make_settings(**changes), session)
+        return await open_house(source=edge, names=edge, directory=edge, **changes)
+
+    return open_it
+
+
+async def causes(house: House) -> set[str]:
+    raised = await house.database.read(lambda c: alerts.pending(c, house.clock(), 100))
+    return {each.cause for each in raised}
+
+
+@pytest.mark.parametrize(("old", "new"), list(permutations(KINDS, 2)))
+async def test_mails_go_on_with_tokens_that_work_and_those_of_before_are_ended(
+    before, servers, session, post, old, new
+):
+    house = await before(old)
+    await house.rotation.look()
+    await house.apply("ann", "ann@example.net")
+    await house.deliver()
+    house = await before(new)
+    await house.rotation.look()
+    await house.apply("bob", "bob@example.com", "198.51.100.9")
+    await house.deliver()
+    server = servers[new]
+    assert await register(session, server.url, "bob", token_in(text_of(post.mails[1])))
+    if new == "static":
+        with pytest.raises(Unable):
+            await house.rotation.rotate(MOD)
+    else:
+        await house.rotation.rotate(MOD)
+        await house.deliver()
+        _, mail = post.to("ann@example.net")
+        assert await register(session, server.url, "ann", token_in(text_of(mail)))
+    house.clock.turn(days=8)
+    for _ in range(3):
+        await house.rotation.look()
+    assert await house.database.read(lambda c: tokens.due(c, house.clock())) == []
+    # Who goes over to the API leaves the file to the server: nobody but the operator ends those.
+    stays = (old, new) in (("tuwunel with a file", "tuwunel"), ("conduwuit", "tuwunel"))
+    assert ("token stays" in await causes(house)) == stays
+
+
+@pytest.mark.parametrize("kind", KINDS[:3])
+async def test_one_kind_goes_over_from_own_tokens_to_a_shared_one_and_back(
+    before, servers, session, post, kind
+):
+    own = await before(kind)
+    await own.apply("ann", "ann@example.net")
+    await own.deliver()
+    shared = await before(kind, tokens={"mode": "shared"})
+    await shared.rotation.look()
+    await shared.apply("bob", "bob@example.com", "198.51.100.9")
+    await shared.deliver()
+    own = await before(kind)
+    await own.rotation.look()
+    await own.apply("cay", "cay@example.org", "192.0.2.9")
+    await own.deliver()
+    for name, mail in zip(("ann", "bob", "cay"), post.mails, strict=True):
+        assert await register(session, servers[kind].url, name, token_in(text_of(mail)))
+    own.clock.turn(days=8)
+    for _ in range(2):
+        await own.rotation.look()
+    assert not await own.database.read(lambda c: tokens.living(c, own.clock()))
+    assert not {"token stays", "tokens stuck"} & await causes(own)
