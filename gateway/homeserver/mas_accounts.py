@@ -84,7 +84,8 @@ class MasAccounts:
             return None
         if answer.status != 200:
             raise self._api.refusal("answer a question about an account", answer)
-        return self._api.one(answer)
+        user = self._api.one(answer)
+        return user if user.text("username") == name else None  # who has it in other letters
 
     async def _must_find(self, name: str) -> Resource:
         user = await self._find(name)

@@ -87,6 +87,16 @@ async def test_nobody_is_suspended_and_nobody_made(service: Mas, accounts: MasAc
     assert service.users == {}
 
 
+async def test_a_name_in_other_letters_is_somebody_else(
+    service: Mas, accounts: MasAccounts
+) -> None:
+    alice = service.add_user("alice")
+    assert await accounts.account("Alice") is None
+    with pytest.raises(HomeserverError, match="has no account @ALICE"):
+        await accounts.restrict("ALICE", LOCKED)
+    assert alice["locked_at"] is None
+
+
 async def test_names_are_asked_of_the_service(service: Mas, homeserver: Edge) -> None:
     service.add_user("Alice", deactivated_at=service.now)
     assert await homeserver.availability("alice") is NameAvailability.TAKEN
