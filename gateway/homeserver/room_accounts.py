@@ -5,6 +5,7 @@ import secrets
 
 from gateway.homeserver.admin_room import AdminRoom
 from gateway.homeserver.homeserver import (
+    Account,
     HomeserverError,
     NameAvailability,
     Names,
@@ -14,7 +15,8 @@ from gateway.homeserver.homeserver import (
 from gateway.homeserver.room_commands import LIFT, RESTRICT, Dialect
 from gateway.rules.replies import complaint_in
 
-_NAME = re.compile(r"[!-9;-~]{1,250}")  # a name of any age: printable ASCII but the colon
+# What these servers take for a name; of any other they say that it cannot be had.
+_NAME = re.compile(r"[A-Za-z0-9._=/+-]+")
 
 
 class RoomAccounts:
@@ -27,6 +29,15 @@ class RoomAccounts:
         self._title = dialect.title
         self.restricts = dialect.restricts
         self.lifts = dialect.lifts
+
+    async def account(self, name: str) -> Account | None:
+        """All that is told of an account is that its name is taken."""
+        availability = NameAvailability.FREE
+        if _NAME.fullmatch(name):
+            availability = await self._names.availability(name)
+        if availability is NameAvailability.UNKNOWN:
+            raise HomeserverError(f"{self._title} does not say whether there is such an account")
+        return Account(name) if availability is NameAvailability.TAKEN else None
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
         """Deactivate, suspend or lock. A deactivated account also leaves its rooms."""
@@ -42,7 +53,9 @@ class RoomAccounts:
 
     async def _do(self, name: str, verb: str, done: str) -> None:
         """A command that is wanted now: carried out later, unasked, it would surprise."""
-        await self._look_for(name)
+        # Some of these servers would make the account that they are to deactivate.
+        if await self.account(name) is None:
+            raise HomeserverError(f"{self._title} has no account of that name")
         user = f"@{name}:{self._server_name}"
         command = f"!admin users {verb} {user}"
         key = f"{command} {secrets.token_hex(8)}"
@@ -54,13 +67,3 @@ class RoomAccounts:
             raise HomeserverError(
                 f"{self._title} did not {verb} @{name} in its admin room: {complaint_in(reply)}"
             )
-
-    async def _look_for(self, name: str) -> None:
-        """Some of these servers would make the account that they are to deactivate."""
-        availability = NameAvailability.FREE
-        if _NAME.fullmatch(name):
-            availability = await self._names.availability(name)
-        if availability is NameAvailability.FREE:
-            raise HomeserverError(f"{self._title} has no account of that name")
-        if availability is NameAvailability.UNKNOWN:
-            raise HomeserverError(f"{self._title} does not say whether there is such an account")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gateway.homeserver.homeserver import (
     Abilities,
+    Account,
     Homeserver,
     Issued,
     NameAvailability,
@@ -59,6 +60,10 @@ class RoomServer(Homeserver):
     async def availability(self, name: str) -> NameAvailability:
         """As the client API tells."""
         return await self._names.availability(name)
+
+    async def account(self, name: str) -> Account | None:
+        """All that is told of an account is that its name is taken."""
+        return await self._accounts.account(name)
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
         """Deactivate, suspend or lock, as far as the server can."""

@@ -6,26 +6,16 @@ each sign-up; whether it asks for a token at all it decides once, when it starts
 
 import re
 import secrets
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from tests.stand_ins.person import Person
+
 _TOKEN, _DUMMY = "m.login.registration_token", "m.login.dummy"
 _STRICT = re.compile(r"[a-z0-9._=/+-]+")  # a localpart of the specification
 _LONGEST = 255  # bytes of a user id
-
-
-@dataclass
-class Person:
-    """An account. Without a password it is deactivated."""
-
-    password: str | None = None
-    access_tokens: set[str] = field(default_factory=set)
-    is_admin: bool = False
-    is_suspended: bool = False
-    is_locked: bool = False
 
 
 class Conduwuit:

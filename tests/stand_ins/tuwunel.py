@@ -12,7 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.stand_ins.conduwuit import Conduwuit, Person, refuse
+from tests.stand_ins.conduwuit import Conduwuit, refuse
+from tests.stand_ins.person import Person
 
 _API = "/_synapse/admin"
 _TOKENS = f"{_API}/v1/registration_tokens"

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bot.demo.synapse import Synapse
-from gateway.homeserver.homeserver import Homeserver
+from gateway.homeserver.homeserver import Homeserver, Restriction
 from gateway.homeserver.names import CarefulNames, registrable
 from tests.gateway.conftest import register
 
@@ -23,7 +23,8 @@ class Subject:
     """One kind with one way for its tokens to get in. Each kind has its own below this folder.
 
     `url` is where its people sign up. `faults` can befall the edge's next question (`go_wrong`);
-    after those in `done` the wish is fulfilled. `ends_tokens`: it minds a token's expiry itself.
+    after those in `done` the wish is fulfilled. `ends_tokens`: it minds a token's expiry itself,
+    within `lag` seconds.
     """
 
     homeserver: Homeserver
@@ -31,6 +32,7 @@ class Subject:
     faults: tuple[str, ...] = ()
     done: tuple[str, ...] = ()
     ends_tokens = False
+    lag = 0.1
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self.session = session
@@ -46,6 +48,12 @@ class Subject:
     def go_wrong(self, fault: str) -> None:
         """Let the next question meet one of the `faults`."""
         raise NotImplementedError
+
+    async def restrictions(self, name: str) -> set[Restriction]:
+        """What keeps somebody from his account, as far as the homeserver tells."""
+        account = await self.homeserver.account(name)
+        assert account is not None and account.restrictions is not None
+        return set(account.restrictions)
 
     def impatient(self) -> Homeserver:
         """The edge again, that waits for BRIEF only. Where nothing is waited for: the edge."""

@@ -1,0 +1,96 @@
+"""Servers whose tokens are commanded in their admin room: continuwuity, tuwunel up to 1.8.0."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from gateway.homeserver.homeserver import Homeserver, Restriction
+from gateway.homeserver.room_accounts import RoomAccounts
+from gateway.homeserver.room_commands import CONTINUWUITY, TUWUNEL
+from gateway.homeserver.room_server import RoomServer
+from gateway.homeserver.room_tokens import RoomTokens
+from gateway.store.database import Database
+from gateway.stories.ordered_room import OrderedRoom
+from tests.gateway.homeserver.subjects.subject import (
+    BRIEF,
+    PATIENCE,
+    Ground,
+    Open,
+    Subject,
+    names_at,
+)
+from tests.stand_ins.continuwuity import AdminRoom, Continuwuity
+
+_DIALECTS = {"continuwuity": CONTINUWUITY, "tuwunel": TUWUNEL}
+
+
+class RoomSubject(Subject):
+    """Its line is the room: "late": the reply comes after BRIEF; "panic": it is one."""
+
+    faults = ("late", "panic")
+    done = ("late",)
+
+    def __init__(
+        self, ground: Ground, server: Continuwuity, room: AdminRoom, database: Database, kind: str
+    ) -> None:
+        super().__init__(ground.session)
+        self.url = server.url
+        self._server = server
+        self._room = room
+        self._database = database
+        self._dialect = _DIALECTS[kind]
+        self.ends_tokens = self._dialect.ages
+        if self.ends_tokens:
+            self.lag = 1.0  # a token's age counts from when the server makes it
+        self.homeserver = self._edge(PATIENCE)
+
+    async def values(self) -> set[str]:
+        return self._server.tokens()
+
+    def go_wrong(self, fault: str) -> None:
+        self._room.moods.append(fault)
+        if fault == "late":
+            loop = asyncio.get_running_loop()
+            loop.call_later(2 * BRIEF.total_seconds(), self._room.speak)
+
+    def impatient(self) -> Homeserver:
+        return self._edge(BRIEF)
+
+    async def restrictions(self, name: str) -> set[Restriction]:
+        """As the server has it: it tells nobody."""
+        person = self._server.accounts[name]
+        found = {
+            Restriction.DEACTIVATED: person.password is None,
+            Restriction.SUSPENDED: person.is_suspended,
+            Restriction.LOCKED: person.is_locked,
+        }
+        return {restriction for restriction, is_so in found.items() if is_so}
+
+    def _edge(self, patience: timedelta) -> Homeserver:
+        room = OrderedRoom(self._database, patience)
+        names = names_at(self.session, self.url, patience)
+        accounts = RoomAccounts(room, self._dialect, names, self._server.server_name)
+        tokens = RoomTokens(room, self._dialect, memory=timedelta())
+        return RoomServer(self._dialect.title, tokens, accounts, names)
+
+
+def open_room(kind: str, **more: Any) -> Open:
+    """The stand-in: to a real server's room leads a bot alone."""
+
+    @asynccontextmanager
+    async def open_it(ground: Ground) -> AsyncIterator[Subject]:
+        server, database = Continuwuity(kind, **more), Database(ground.folder / "porter.db")
+        database.open()
+        await server.start()
+        room = AdminRoom(database, server.commands)
+        try:
+            await room.turn()
+            async with room.working():
+                yield RoomSubject(ground, server, room, database, kind)
+        finally:
+            await server.stop()
+            await database.close()
+
+    return open_it
