@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
+from gateway.rules.replies import token_in
 from gateway.store import admin_room, orders
 from gateway.store.admin_room import Reading
 from gateway.store.database import Database
@@ -71,6 +72,7 @@ class AdminRoom:
         self.is_away = False  # the bot
         self.given: list[str] = []  # every command that stands in the room
         self.held: list[Said] = []
+        self.untold: set[str] = set()  # tokens whose reply is lost for good
         self._database = database
         self._clock = clock
         self._heard: list[Said] = []
@@ -96,9 +98,9 @@ class AdminRoom:
         """Hear what was said, and give what is to be given."""
         if self.is_away:
             return
-        now, said = self._clock(), self._heard
-        self._heard = []
+        now, said = self._clock(), [*self._heard]
         await self._database.write(lambda c: self._keep(c, said, now))
+        del self._heard[: len(said)]  # a bot that falls before this hears it once more
         for order in await self._database.read(lambda c: orders.to_give(c, 4)):
             await self.give(order)
 
@@ -127,9 +129,21 @@ class AdminRoom:
             text = "Output was too large to send as text."
         if mood == "late":
             self.held.append(Said(event_id, text))
-        elif mood != "mute":
+        elif mood == "mute":
+            self.untold.add(token_in(text) or "")
+        else:
             self._heard.append(Said(event_id, text, 2 if mood == "twice" else 1))
         return event_id
+
+    async def give_up(self) -> None:
+        """No reply is awaited any more, as after ten minutes of silence."""
+        now = self._clock()
+        for order in await self._database.read(orders.awaited):
+            await self._database.write(lambda c, order=order: orders.discard(c, order.id, now))
+
+    def serve(self, database: Database) -> None:
+        """A bot that was started anew has another way to the same database."""
+        self._database = database
 
     def speak(self) -> None:
         """What was late is said."""
