@@ -58,7 +58,7 @@ def make_homeserver(
         assert homeserver.static_token is not None
         return StaticServer(homeserver.static_token.get_secret_value(), names)
     if homeserver.way == "client_id":
-        return Mas(_mas_api(settings, session), homeserver.timeout, at_once)
+        return Mas(make_mas_api(settings, session), homeserver.timeout, at_once)
     if homeserver.way == "admin_room":
         dialect, accounts = _DIALECTS[homeserver.kind], _room_accounts(settings, room, names)
         assert room is not None and accounts is not None
@@ -77,7 +77,7 @@ def _room_accounts(settings: Settings, room: AdminRoom | None, names: Names) -> 
     return RoomAccounts(room, dialect, names, settings.server_name)
 
 
-def _mas_api(settings: Settings, session: aiohttp.ClientSession) -> MasApi:
+def make_mas_api(settings: Settings, session: aiohttp.ClientSession) -> MasApi:
     homeserver = settings.homeserver
     assert homeserver.auth_url and homeserver.client_id and homeserver.client_secret
     secret, limit = homeserver.client_secret.get_secret_value(), homeserver.timeout

@@ -1,12 +1,15 @@
-"""What the tests share: one real homeserver for the whole run."""
+"""What the tests share: one real homeserver for the whole run, and stand-ins for others."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
+from tests.stand_ins.front_door import FrontDoor
+
+Stand = Callable[..., Awaitable[FrontDoor]]
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,19 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
             yield server
         finally:
             runner.run(server.stop())
+
+
+@pytest.fixture
+async def stand() -> AsyncIterator[Stand]:
+    """Starts a stand-in for what a server of a kind and version says of itself."""
+    doors = []
+
+    async def start(kind: str, version: str, **more: object) -> FrontDoor:
+        door = FrontDoor(kind, version, **more)  # type: ignore[arg-type]
+        await door.start()
+        doors.append(door)
+        return door
+
+    yield start
+    for door in doors:
+        await door.stop()

@@ -13,9 +13,11 @@ from pathlib import Path
 
 import yaml
 
+from bot.operator.experience import recall
 from bot.operator.finding import Finding
 from bot.operator.surroundings import ask_around
 from gateway import edges
+from gateway.clock import utc_now
 from gateway.config import ConfigError, load
 from gateway.rules.bans import Kind
 from gateway.rules.doubts import Caution
@@ -39,6 +41,7 @@ async def check(config: Path) -> list[Finding]:
         *_check_review(settings),
         *_check_pages(settings),
         *await _check_port(settings.web),
+        *await recall(settings.state / "porter.db", settings.homeserver, utc_now()),
     ]
     return found + await ask_around(settings, may_log_in=not state)
 

@@ -9,21 +9,28 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
 from bot.account import rule_of, session_of
+from bot.operator import token_file
+from bot.operator.auth_service import check_issuer, check_site
 from bot.operator.finding import Finding
+from bot.operator.fit import fit
+from bot.operator.sign_up import check_sign_up
 from bot.room.inspection import inspect
 from gateway import edges
 from gateway.config import ConfigError
 from gateway.homeserver.homeserver import HomeserverError
-from gateway.homeserver.question import ask
+from gateway.homeserver.identity import Identity, identify
 from gateway.mail.delivery import DeliveryError
-from gateway.settings import Bot, Settings
+from gateway.settings import Bot, Homeserver, Settings
 
 _MAIL_LIMIT = timedelta(seconds=8)
 _QUESTION_LIMIT = timedelta(seconds=4)
-_ROOM_LIMIT = 6.0  # seconds; they begin when the homeserver has answered
+_LIMIT = 6.0  # seconds; they begin when the homeserver has answered
+_REMEDIES = {
+    "token_file": "; its folder must be there and writable for Porter's user",
+    "admin_token": "; it must be an access token of a server admin",
+}
 # What the room's own check says of a room that the bot can work in.
 _ROOM_WARNINGS = (
     "joins when it starts",
@@ -74,53 +81,83 @@ async def _check_mail(settings: Settings) -> list[Finding]:
 
 
 async def _check_homeserver(settings: Settings, may_log_in: bool) -> list[Finding]:
-    bot, way = settings.bot, settings.homeserver.way
     async with aiohttp.ClientSession() as session:
-        silence = await _check_versions(session, settings)
-        questions = []
-        if not silence or way == "token_file":
-            questions.append(_check_tokens(session, settings))
-        if not silence and bot is not None and may_log_in:
-            questions.append(_check_room(settings, bot))
-        found = silence + await _side_by_side(*questions)
-    if bot is None:
+        answer = await _identify(session, settings.homeserver)
+        server = answer if isinstance(answer, Identity) else None
+        silence = [answer] if isinstance(answer, Finding) else []
+        found = silence + await _ask_homeserver(session, settings, server, may_log_in)
+    if settings.bot is None:
         text = "bot: not configured; nobody moderates, and no alert is shown anywhere"
         found.append(Finding(text, is_warning=True))
     return found
 
 
-async def _check_versions(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
-    url, limit = settings.homeserver.url.rstrip("/"), settings.homeserver.timeout
-    remedy = "it must be the address under which Matrix clients reach the homeserver"
+async def _identify(session: aiohttp.ClientSession, homeserver: Homeserver) -> Identity | Finding:
     try:
-        answer = await ask(session, "GET", URL(f"{url}/_matrix/client/versions"), timeout=limit)
+        return await identify(session, homeserver.url, homeserver.timeout)
     except HomeserverError as error:
-        return [Finding(f"homeserver.url: {error}; {remedy}")]
-    if answer.status != 200 or not isinstance(answer.body.get("versions"), list):
-        said = f"{url} answered {answer.status}, but not as a homeserver does"
-        return [Finding(f"homeserver.url: {said}; {remedy}")]
-    return []
+        remedy = "it must be the address under which Matrix clients reach the homeserver"
+        return Finding(f"homeserver.url: {error}; {remedy}")
+
+
+async def _ask_homeserver(
+    session: aiohttp.ClientSession, settings: Settings, server: Identity | None, may_log_in: bool
+) -> list[Finding]:
+    """What can be found out of a server that is there; of one that is not, its token file."""
+    homeserver, bot = settings.homeserver, settings.bot
+    url, limit = homeserver.url, homeserver.timeout
+    found = [] if server is None else fit(homeserver, server)
+    if homeserver.token_file is not None:
+        found += token_file.look(homeserver.token_file, server or Identity())
+    # In a way that does not fit, tokens need not be asked for: another sentence for the same fault.
+    fits = server is not None and all(each.is_warning for each in found)
+    questions = []
+    if fits or homeserver.way == "token_file":
+        questions.append(_check_tokens(session, settings))
+    if server is not None:
+        if homeserver.kind == "mas":
+            questions.append(_check_service(session, settings, server))
+        elif not (server.key == "synapse" and server.issuer):  # that service signs people up
+            questions.append(check_sign_up(session, url, limit, server))
+        if bot is not None and may_log_in:
+            questions.append(_check_room(settings, bot))
+    return found + await _side_by_side(*questions)
 
 
 async def _check_tokens(session: aiohttp.ClientSession, settings: Settings) -> list[Finding]:
-    if settings.homeserver.way == "admin_room":
+    way = settings.homeserver.way
+    if way == "admin_room":
         return []  # the bot asks for them, and looks after its rooms
+    # Of its three settings the error names the one at fault.
+    key = "homeserver" if way == "client_id" else f"homeserver.{way}"
     try:
-        await edges.make_homeserver(settings, session).check()
+        async with asyncio.timeout(_LIMIT):
+            await edges.make_homeserver(settings, session).check()
+    except TimeoutError:
+        return [Finding(f"{key}: tokens were not answered for within {_LIMIT:g} s")]
     except HomeserverError as error:
-        if settings.homeserver.way == "token_file":
-            remedy = "its folder must be there and writable for Porter's user"
-            return [Finding(f"homeserver.token_file: {error}; {remedy}")]
-        if settings.homeserver.way == "client_id":
-            return [Finding(f"homeserver: {error}")]
-        remedy = "it must be an access token of a server admin"
-        return [Finding(f"homeserver.admin_token: {error}; {remedy}")]
+        return [Finding(f"{key}: {error}{_REMEDIES.get(way, '')}")]
     return []
+
+
+async def _check_service(
+    session: aiohttp.ClientSession, settings: Settings, server: Identity
+) -> list[Finding]:
+    homeserver = settings.homeserver
+    assert homeserver.auth_url is not None
+    try:
+        async with asyncio.timeout(_LIMIT):
+            return await _side_by_side(
+                check_issuer(session, homeserver.auth_url, homeserver.timeout, server),
+                check_site(edges.make_mas_api(settings, session)),
+            )
+    except TimeoutError:
+        return []  # as the check of its tokens says
 
 
 async def _check_room(settings: Settings, bot: Bot) -> list[Finding]:
     try:
-        async with asyncio.timeout(_ROOM_LIMIT):
+        async with asyncio.timeout(_LIMIT):
             sentences = await inspect(
                 session_of(settings, bot),
                 bot.room,
@@ -130,7 +167,7 @@ async def _check_room(settings: Settings, bot: Bot) -> list[Finding]:
             )
     except TimeoutError:
         url = settings.homeserver.url
-        return [Finding(f"bot: {url} did not answer about the room within {_ROOM_LIMIT:g} s")]
+        return [Finding(f"bot: {url} did not answer about the room within {_LIMIT:g} s")]
     found = []
     for sentence in sentences:
         has_key = sentence.startswith(("bot", "homeserver."))

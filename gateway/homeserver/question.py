@@ -27,10 +27,14 @@ class Unreadable(HomeserverError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A JSON answer. `errcode` is Matrix' name for what went wrong, or empty."""
+    """A JSON answer. `errcode` is Matrix' name for what went wrong, or empty.
+
+    `server` is the header of that name: of the homeserver, or of a proxy before it.
+    """
 
     status: int
     body: Mapping[str, Any]
+    server: str = ""
 
     @property
     def errcode(self) -> str:
@@ -69,7 +73,7 @@ async def ask(
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
         ) as response:
-            status = response.status
+            status, server = response.status, response.headers.get("Server", "")
             text = bytearray()
             async for chunk in response.content.iter_chunked(16 * 1024):
                 text += chunk
@@ -92,4 +96,4 @@ async def ask(
         raise Unreadable(
             f"{url.origin()} answered {status} with something that is not a Matrix answer", status
         )
-    return Answer(status, answer)
+    return Answer(status, answer, server)

@@ -52,3 +52,15 @@ def next_end(connection: Connection, now: datetime) -> datetime | None:
         .limit(1)
     )
     return connection.execute(first).scalar()
+
+
+def outcome(connection: Connection, since: datetime, until: datetime) -> tuple[int, int]:
+    """How many requests of a time were mailed a token, and how many of them became an account."""
+    r = registrations.c
+    query = (
+        select(r.status, func.count())
+        .where(r.status.in_(("mailed", "registered")), r.created_at.between(since, until))
+        .group_by(r.status)
+    )
+    counts = {str(status): int(number) for status, number in connection.execute(query)}
+    return sum(counts.values()), counts.get("registered", 0)

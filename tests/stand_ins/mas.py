@@ -39,7 +39,7 @@ class Mas:
     """Start it, ask it, and open accounts on it.
 
     `tokens` and `users` are by their ULIDs; `asked` are the questions that it got. `ahead` is how
-    far its clock is before ours.
+    far its clock is before ours; `site` is what it tells of its settings.
     """
 
     def __init__(self, *, life: float = 300, serves_admin_api: bool = True) -> None:
@@ -52,6 +52,13 @@ class Mas:
         self.erased: list[str] = []
         self.asked: list[str] = []
         self.sessions: dict[str, tuple[datetime, str]] = {}  # of access tokens: their end, scope
+        self.site: Thing = {
+            "server_name": "porter.localhost",
+            "password_login_enabled": True,
+            "password_registration_enabled": True,
+            "password_registration_token_required": True,
+            "registration_token_required": True,
+        }
         self.url = ""
         self.token_endpoint: str | None = None  # another than its own
         self._serves_admin_api = serves_admin_api
@@ -70,6 +77,7 @@ class Mas:
         router.add_get("/.well-known/openid-configuration", self._discovery)
         router.add_post("/oauth2/token", self._grant)
         if self._serves_admin_api:
+            router.add_get(_API + "/site-config", self._site_config)
             router.add_post(_TOKENS, self._add_token)
             router.add_get(_TOKENS, self._list_tokens)
             router.add_get(_TOKENS + "/{id}", self._get_token)
@@ -198,6 +206,11 @@ class Mas:
             raise refused(401, "Access token expired")
         if "urn:mas:admin" not in scope.split():
             raise refused(401, "Missing urn:mas:admin scope")
+
+    async def _site_config(self, request: web.Request) -> web.Response:
+        if not self.site:  # before 1.3
+            raise web.HTTPNotFound
+        return web.json_response(self.site)
 
     async def _add_token(self, request: web.Request) -> web.Response:
         body = await read_body(request, {"token", "usage_limit", "expires_at"})

@@ -23,6 +23,9 @@ from bot.operator.check import check
 from bot.operator.finding import Finding
 from bot.operator.surroundings import _ROOM_WARNINGS
 from bot.room.power import Rule, Standing
+from tests.conftest import Stand
+from tests.stand_ins.front_door import DUMMY
+from tests.stand_ins.mas import CLIENT_ID, CLIENT_SECRET, Mas
 
 BROKEN = Path(__file__).parent / "broken_configs"
 NO_BOT = "bot: not configured; nobody moderates, and no alert is shown anywhere"
@@ -96,8 +99,13 @@ async def mail_server() -> AsyncIterator[MailServer]:
 Write = Callable[..., Path]
 
 
+@pytest.fixture(scope="module")
+def admin_token(synapse: Synapse) -> str:
+    return asyncio.run(synapse.register_user("check-admin", "pass-word-1", admin=True))
+
+
 @pytest.fixture
-def write(tmp_path: Path, synapse: Synapse, mail_server: MailServer) -> Write:
+def write(tmp_path: Path, synapse: Synapse, mail_server: MailServer, admin_token: str) -> Write:
     """Writes a configuration that is right, but for the changes given by `section__key`."""
     folder = tmp_path / "desk"
     folder.mkdir()
@@ -108,7 +116,7 @@ def write(tmp_path: Path, synapse: Synapse, mail_server: MailServer) -> Write:
         "state": "state",
         "bans": "bans",
         "web": {"port": free_port()},
-        "homeserver": {"kind": "token_file", "url": synapse.url, "token_file": "tokens/token"},
+        "homeserver": {"kind": "synapse", "url": synapse.url, "admin_token": admin_token},
         "smtp": {
             "host": "localhost",
             "port": mail_server.port,
@@ -225,19 +233,22 @@ async def test_silence_all_around_is_told_in_time(write: Write) -> None:
     assert "did not answer within 4 s" in found[1]
 
 
-async def test_an_admin_token_is_tried(write: Write, synapse: Synapse) -> None:
-    admin = await synapse.register_user("check-admin", "pass-word-1", admin=True)
+async def test_an_admin_token_is_tried(write: Write) -> None:
     secret = "syt_not_the_right_one"
-    homeserver = {"kind": "synapse", "url": synapse.url, "admin_token": secret}
-    (said,) = texts(await check(write(homeserver=homeserver)))
+    (said,) = texts(await check(write(homeserver__admin_token=secret)))
     assert said.startswith("homeserver.admin_token: ")
     assert "it must be an access token of a server admin" in said
     assert secret not in said
-    assert texts(await check(write(homeserver=homeserver | {"admin_token": admin}))) == []
 
 
-async def test_a_token_file_without_its_folder_is_told(write: Write) -> None:
-    config = write(homeserver__token_file="absent/token")
+async def reader(stand: Stand) -> dict[str, Any]:
+    """The homeserver's section for a server that reads its tokens from a file."""
+    url = (await stand("conduwuit", "0.5.0-rc4")).url
+    return {"kind": "conduwuit", "url": url, "token_file": "tokens/token"}
+
+
+async def test_a_token_file_without_its_folder_is_told(write: Write, stand: Stand) -> None:
+    config = write(homeserver=await reader(stand) | {"token_file": "absent/token"})
     (said,) = texts(await check(config))
     assert said.startswith("homeserver.token_file: the token file ")
     assert "its folder must be there and writable" in said
@@ -281,12 +292,68 @@ async def test_every_file_of_the_operators_is_tried_and_told_together(write: Wri
     assert "nobody_knows" in said[5]
 
 
-async def test_folders_that_cannot_be_written_are_told(
-    write: Write, monkeypatch: pytest.MonkeyPatch
+async def test_a_server_that_reads_no_token_file_and_is_open_to_all_is_told_of_all_at_once(
+    write: Write, stand: Stand
 ) -> None:
+    door = await stand("continuwuity", "26.8.0", flows=[[DUMMY]])
+    config = write(homeserver=await reader(stand) | {"url": door.url})
+    (config.parent / "tokens" / "token").write_text("\n")
+    before = tree(config.parent)
+    said = texts(await check(config))
+    assert [each.partition(": ")[0] for each in said] == [
+        *("homeserver.kind", "homeserver.token_file", "homeserver.url")
+    ]
+    assert "set kind: continuwuity with homeserver.admin_room" in said[0]
+    assert "is empty, which opens some homeservers to all" in said[1]
+    assert "lets people in without a token, for m.login.dummy" in said[2]
+    assert door.went_too_far == []
+    assert tree(config.parent) == before
+
+
+async def test_a_synapse_behind_an_authentication_service_asks_for_its_kind(
+    write: Write, stand: Stand
+) -> None:
+    door = await stand("synapse", "1.163.2", issuer="https://auth.example.org/")
+    (said,) = texts(await check(write(homeserver__url=door.url)))
+    assert "behind the authentication service https://auth.example.org/" in said
+    assert "set kind: mas" in said
+
+
+def behind(url: str, auth_url: str) -> dict[str, Any]:
+    """The homeserver's section for a Synapse behind an authentication service."""
+    client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    return {"kind": "mas", "url": url, "auth_url": auth_url} | client
+
+
+async def test_an_authentication_service_in_order_has_no_faults(write: Write, stand: Stand) -> None:
+    mas = Mas()
+    await mas.start()
+    door = await stand("synapse", "1.163.2", issuer=f"{mas.url}/")
+    try:
+        assert texts(await check(write(homeserver=behind(door.url, mas.url)))) == []
+    finally:
+        await mas.stop()
+
+
+async def test_an_authentication_service_that_keeps_silent_is_told_in_time(
+    write: Write, stand: Stand
+) -> None:
+    door = await stand("synapse", "1.163.2", issuer="https://auth.example.org/")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        (said,) = texts(await check(write(homeserver=behind(door.url, url))))
+        assert time.monotonic() - began < 8
+    assert said.startswith(f"homeserver: {url} did not answer within 4 s")
+
+
+async def test_folders_that_cannot_be_written_are_told(
+    write: Write, stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = write(homeserver=await reader(stand))
     # Root may write everywhere, so the system's answer is played here.
     monkeypatch.setattr(os, "access", lambda *_: False)
-    said = texts(await check(write()))
+    said = texts(await check(config))
     assert [each.split(": ")[0] for each in said] == ["state", "bans", "homeserver.token_file"]
     assert all("cannot be" in each for each in said)
 
@@ -366,7 +433,7 @@ async def test_a_room_that_never_answers_is_told_in_time(
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr("bot.room.inspection.find", never)
-    monkeypatch.setattr("bot.operator.surroundings._ROOM_LIMIT", 1.0)
+    monkeypatch.setattr("bot.operator.surroundings._LIMIT", 1.0)
     (said,) = texts(await check(write(bot=bot | {"room": "!x:y"})))
     assert "did not answer about the room within 1 s" in said
 

@@ -1,0 +1,100 @@
+"""Whether what is written into the token file reaches the homeserver, and lets nobody else in."""
+
+import stat
+from pathlib import Path
+
+from bot.operator.finding import Finding
+from gateway.homeserver.identity import Identity
+from gateway.homeserver.version import parse_version
+
+_MOUNTS = Path("/proc/self/mountinfo")
+_LARGEST = 1 << 20  # bytes of a token file that are looked at
+_FAILS_OPEN = parse_version("1.4.8")  # tuwunel, from here on
+
+
+def look(path: Path, server: Identity) -> list[Finding]:
+    """What is wrong with the file as it is; that its folder can be used is found out elsewhere."""
+    found = _place(path) or [*_rights(path), *_content(path)]
+    version = server.version
+    if server.key == "tuwunel" and (not version.is_known or version >= _FAILS_OPEN):
+        text = (
+            "homeserver.token_file: a tuwunel that cannot read its token file for a moment needs no"
+            " token at all, and from here its configuration cannot be seen; make sure that it has a"
+            " long undisclosed registration_token beside the file"
+        )
+        found.append(Finding(text, is_warning=True))
+    return found
+
+
+def _place(path: Path) -> list[Finding]:
+    where = f"homeserver.token_file: {path}"
+    if path.is_symlink():
+        text = (
+            f"{where} is a link, which the first token will replace by a file; name the file that"
+            " the homeserver reads"
+        )
+        return [Finding(text)]
+    if path.is_dir():
+        return [Finding(f"{where} is a folder; name a file in it")]
+    if str(path.absolute()) in mount_points(_read(_MOUNTS)):
+        text = (
+            f"{where} is mounted by itself, so it cannot be replaced and others keep its old"
+            " content; mount its folder, here and where the homeserver runs"
+        )
+        return [Finding(text)]
+    return []
+
+
+def mount_points(mountinfo: str) -> set[str]:
+    """The places of all mounts, from the text of /proc/self/mountinfo (proc(5)), which writes
+    spaces and the like as three octal digits."""
+    fields = (line.split(" ") for line in mountinfo.splitlines())
+    return {
+        each[4].encode().decode("unicode_escape").encode("latin-1").decode(errors="replace")
+        for each in fields
+        if len(each) > 4
+    }
+
+
+def _rights(path: Path) -> list[Finding]:
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return []
+    if mode & 0o044:
+        return []
+    text = (
+        f"homeserver.token_file: only the owner of {path} reads it; let the homeserver's user read"
+        " it too, if it is another"
+    )
+    return [Finding(text, is_warning=True)]
+
+
+def _content(path: Path) -> list[Finding]:
+    text = _read(path)
+    where = f"homeserver.token_file: {path}"
+    if not path.is_file():
+        return []
+    if not text.strip():
+        return [
+            Finding(f"{where} is empty, which opens some homeservers to all; put a token in it")
+        ]
+    if any(not line.strip() for line in text.splitlines()):
+        return [
+            Finding(f"{where} holds a blank line, which some servers take for a token; remove it")
+        ]
+    if not text.endswith("\n"):
+        return [
+            Finding(
+                f"{where} breaks off in its last line; end it, or remove a token cut short", True
+            )
+        ]
+    return []
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(_LARGEST)
+    except OSError:
+        return ""
