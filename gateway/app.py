@@ -13,19 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
 from gateway.config import ConfigError
-from gateway.edges import (
-    make_composer,
-    make_homeserver,
-    make_mailer,
-    make_whereabouts,
-)
+from gateway.edges import make_composer, make_homeserver, make_mailer, make_whereabouts
 from gateway.homeserver.homeserver import Homeserver
 from gateway.homeserver.pulse import Pulse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.rules.opening import Opening
+from gateway.rules.pace import Pace
 from gateway.rules.screening import Application
-from gateway.rules.tokens import Schedule
 from gateway.settings import Settings
 from gateway.store import leases, outbox
 from gateway.store.ban_files import BanFiles
@@ -36,7 +31,8 @@ from gateway.stories.ban_watch import BanWatch
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.foresight import Foresight
-from gateway.stories.hours import Hours
+from gateway.stories.hours import Hours, schedule_of
+from gateway.stories.mail_pace import MailPace
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
@@ -63,6 +59,7 @@ class Desk:
     database: Database
     bans: BanFiles
     hours: Hours
+    mail_pace: MailPace
     moderation: Moderation
     foresight: Foresight
     undoing: Undoing
@@ -89,6 +86,10 @@ class Desk:
     async def apply(self, application: Application) -> Verdict:
         """Hear one request. Raises NotRecorded."""
         return await self.registrar.apply(application)
+
+    async def pace(self) -> Pace:
+        """How long mails take at present."""
+        return await self.mail_pace.at_present()
 
     async def faults(self) -> list[str]:
         """What keeps the desk from taking requests now."""
@@ -150,7 +151,7 @@ def _bind(
     session: aiohttp.ClientSession,
     clock: Clock,
 ) -> Desk:
-    schedule = _schedule(settings)
+    schedule = schedule_of(settings)
     hours = Hours(database, schedule, clock)
     room = OrderedRoom(database, settings.homeserver.timeout, clock)
     at_the_door = make_homeserver(settings, session, room)
@@ -232,6 +233,7 @@ def _bind(
         database=database,
         bans=bans,
         hours=hours,
+        mail_pace=MailPace(database, clock),
         moderation=moderation,
         foresight=foresight,
         undoing=undoing,
@@ -290,11 +292,3 @@ async def _stay_open(server: WebServer) -> None:
         await asyncio.get_running_loop().create_future()
     finally:
         await server.stop()
-
-
-def _schedule(settings: Settings) -> Schedule | None:
-    tokens = settings.tokens
-    fixed = settings.homeserver.kind == "static"
-    if not settings.shares_token or tokens.rotation is None or fixed:
-        return None
-    return Schedule(tokens.rotation, tokens.downtime)

@@ -9,12 +9,22 @@ from sqlalchemy import Connection
 from gateway.clock import Clock, utc_now
 from gateway.rules.opening import Opening
 from gateway.rules.tokens import Schedule
+from gateway.settings import Settings
 from gateway.store import audit, facts
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 
 _PAUSE = "pause"
 _GLANCE = timedelta(seconds=1)  # how long the page may show what was read
+
+
+def schedule_of(settings: Settings) -> Schedule | None:
+    """When the shared token rotates; None where there is none, or it never changes."""
+    tokens = settings.tokens
+    fixed = settings.homeserver.kind == "static"
+    if not settings.shares_token or tokens.rotation is None or fixed:
+        return None
+    return Schedule(tokens.rotation, tokens.downtime)
 
 
 class Hours:

@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 
 from gateway.rules.networks import IPAddress
 from gateway.rules.opening import Opening
+from gateway.rules.pace import Pace
 from gateway.rules.screening import Application
 from gateway.settings import Settings
 from gateway.stories.registration import NotRecorded, Verdict
@@ -37,6 +38,9 @@ class Reception(Protocol):
 
     async def apply(self, application: Application) -> Verdict:
         """Hear an application. Raises NotRecorded."""
+
+    async def pace(self) -> Pace:
+        """How long mails take at present. Asked for every accepted request, so it must be cheap."""
 
     async def faults(self) -> list[str]:
         """What keeps the desk from working at this moment, one sentence each."""
@@ -86,17 +90,20 @@ class Door:
             opening = await self._reception.opening()
         else:
             if not verdict.refusals:
-                return self._accepted(verdict.is_looked_at, language, as_json)
+                pace = await self._reception.pace()
+                return self._accepted(verdict.is_looked_at, pace, language, as_json)
             opening = await self._reception.opening()
             answer = wording.refused(verdict.refusals, opening, self._clock(), words)
         return self._refused(answer, opening, typed, language, as_json)
 
-    def _accepted(self, is_looked_at: bool, language: str, as_json: bool) -> web.Response:
+    def _accepted(
+        self, is_looked_at: bool, pace: Pace, language: str, as_json: bool
+    ) -> web.Response:
         if as_json:
-            message = wording.accepted(speech(language), is_looked_at)
+            message = wording.accepted(speech(language), is_looked_at, pace)
             return _json(200, {"status": "accepted", "message": message}, language)
         head = headers.page(headers.HTML, "no-store", language)
-        return web.Response(body=self._pages.accepted(language, is_looked_at), headers=head)
+        return web.Response(body=self._pages.accepted(language, is_looked_at, pace), headers=head)
 
     def _refused(
         self,

@@ -22,8 +22,9 @@ from jinja2 import (
 )
 
 from gateway.rules.opening import Opening
+from gateway.rules.pace import Pace
 from gateway.web.form import Form
-from gateway.web.wording import Complaint, opening_words, problem_words
+from gateway.web.wording import Complaint, opening_words, pace_words, problem_words
 from gateway.words import speech
 
 _OURS = Path(__file__).parent / "templates"
@@ -57,7 +58,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._common = {"server_name": server_name, "files": dict(files)}
-        self._fixed: dict[tuple[str, str], bytes] = {}
+        self._fixed: dict[tuple[str, str, Pace], bytes] = {}
         self._try_out()
 
     def desk(
@@ -88,15 +89,17 @@ class Pages:
             },
         )
 
-    def accepted(self, language: str, is_looked_at: bool) -> bytes:
+    def accepted(self, language: str, is_looked_at: bool, pace: Pace) -> bytes:
         """The page after a request that was accepted, or that a person looks at first.
 
         The same for every address.
         """
         template = "review.html" if is_looked_at else "accepted.html"
-        if (template, language) not in self._fixed:
-            self._fixed[template, language] = self._render(template, language, {})
-        return self._fixed[template, language]
+        key = (template, language, pace)
+        if key not in self._fixed:
+            values = {"pace_words": pace_words(pace, speech(language))}
+            self._fixed[key] = self._render(template, language, values)
+        return self._fixed[key]
 
     def problem(
         self, status: int, language: str, path: str = "/", reference: str | None = None
@@ -138,8 +141,8 @@ class Pages:
                     self.desk(Opening(is_open, changes_at, "x"), _NOW, "en")
             self.desk(Opening(True), _NOW, "en", Form("x", "x"), faults)
             self.desk(Opening(True), _NOW, "en", Form("x", "x"), (Complaint("x", None, "x"),))
-            self.accepted("en", False)
-            self.accepted("en", True)
+            self.accepted("en", False, Pace())
+            self.accepted("en", True, Pace())
             self.problem(404, "en")
             self.problem(500, "en", "/x/y", "x")
         except (TemplateError, UnicodeDecodeError, TypeError, ArithmeticError) as error:

@@ -10,6 +10,7 @@ from gettext import NullTranslations
 from math import ceil
 
 from gateway.rules.opening import Opening
+from gateway.rules.pace import Pace
 from gateway.rules.screening import Code, Refusal
 from gateway.words import time_left
 
@@ -82,17 +83,29 @@ def not_recorded(speech: NullTranslations) -> Answer:
     return Answer(503, (Complaint("not_recorded", None, words),), seconds(NOT_RECORDED))
 
 
-def accepted(speech: NullTranslations, is_looked_at: bool) -> str:
+def accepted(speech: NullTranslations, is_looked_at: bool, pace: Pace) -> str:
     """The same for every accepted request, whether we know the address or not."""
     if is_looked_at:
         return speech.gettext(
             "A person will look at your request. If it is granted, a mail with your registration"
             " token follows. If you cannot find it, look into the spam folder."
         )
-    return speech.gettext(
+    words = speech.gettext(
         "Check your inbox. If everything is in order, a mail with your registration token is on"
-        " its way. If you cannot find it, look into the spam folder."
+        " its way. %(pace)s If you cannot find it, look into the spam folder."
     )
+    return words % {"pace": pace_words(pace, speech)}
+
+
+def pace_words(pace: Pace, speech: NullTranslations) -> str:
+    """How long a mail takes, in a sentence of its own: `At present it takes about 20 minutes.`"""
+    _ = speech.gettext
+    if pace.is_held_up:
+        return _("Mails are held up at present: yours will come as soon as possible.")
+    if pace.minutes is None:
+        return _("It may take a few minutes.")
+    span = time_left(timedelta(minutes=pace.minutes), speech)
+    return _("At present it takes about %(span)s.") % {"span": span}
 
 
 def opening_words(opening: Opening, now: datetime, speech: NullTranslations) -> str:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from gateway.rules.opening import Opening
+from gateway.rules.pace import Pace
 from gateway.rules.screening import Application, Refusal
 from gateway.settings import Settings
 from gateway.stories.registration import Verdict
@@ -24,6 +25,7 @@ class FakeDesk:
         self.state = Opening(is_open=True, changes_at=datetime(2026, 11, 24, 23, 25, tzinfo=UTC))
         self.refusals: tuple[Refusal, ...] = ()
         self.is_looked_at = False
+        self.mail_pace = Pace()
         self.failure: Exception | None = None
         self.problems: list[str] = []
         self.applications: list[Application] = []
@@ -37,6 +39,9 @@ class FakeDesk:
         if self.failure is not None:
             raise self.failure
         return Verdict(self.refusals, self.is_looked_at)
+
+    async def pace(self) -> Pace:
+        return self.mail_pace
 
     async def faults(self) -> list[str]:
         return list(self.problems)

@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient
 from markupsafe import escape
 
 from gateway.rules.opening import Opening
+from gateway.rules.pace import Pace
 from gateway.rules.screening import FIELDS, Code, Refusal
 from gateway.stories.registration import NotRecorded
 from gateway.web.wording import STATUS
@@ -53,6 +54,30 @@ async def test_accepted_in_json(client: TestClient) -> None:
     data = await answer.json()
     assert data["status"] == "accepted"
     assert "Check your inbox" in data["message"]
+
+
+@pytest.mark.parametrize(
+    ("pace", "words"),
+    [
+        (Pace(), "It may take a few minutes."),
+        (Pace(20), "At present it takes about 20 minutes."),
+        (Pace(90), "At present it takes about 1 hour and 30 minutes."),
+        (
+            Pace(is_held_up=True),
+            "Mails are held up at present: yours will come as soon as possible.",
+        ),
+    ],
+)
+async def test_the_page_tells_how_long_mails_take_to_everybody_alike(
+    client: TestClient, desk: Any, pace: Pace, words: str
+) -> None:
+    desk.mail_pace = pace
+    first = await (await client.post("/register", data=TYPED)).text()
+    assert f"is on its way. {words}</p>" in first
+    other = {"requested_username": "bob", "email": "bob@example.net"}
+    assert await (await client.post("/register", data=other)).text() == first
+    data = await (await client.post("/register", data=TYPED, headers=JSON)).json()
+    assert f"is on its way. {words} If you cannot find it" in data["message"]
 
 
 async def test_a_request_that_a_person_looks_at(client: TestClient, desk: Any) -> None:
