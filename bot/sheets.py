@@ -27,6 +27,7 @@ COLUMNS = (
     "held_until",
     "mailed_at",
     "registered_at",
+    "account",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 

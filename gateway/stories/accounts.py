@@ -1,8 +1,8 @@
 """The watch for accounts that appear on the homeserver.
 
 Where it lists them, one question in a round tells of all that are new; where its admin room
-announces them, the bot writes them down. For the others the names are asked for that were mailed,
-a few in a round: servers limit the rate of that. Whose an account is, `Ownership` finds out.
+announces them, the bot writes them down. Where that is not sure, the names are asked for that were
+mailed, a few in a round: servers limit the rate. Whose an account is, `Ownership` finds out.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ class AccountWatcher:
             return
         if lists:
             await self._read_list(waiting)
-        else:
+        if not lists or not self._list.is_timed:
             await self._ask_names(waiting)
         await self._ownership.look(await self._waiting())
 

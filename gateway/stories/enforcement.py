@@ -71,7 +71,7 @@ class Enforcement:
         pause, is_well = EVERY, False  # an alert of the last run may be open
         while True:
             try:
-                await self.look()
+                is_done = await self.look()
                 if not is_well:
                     await self._report_well()
             except (HomeserverError, SQLAlchemyError) as error:
@@ -80,14 +80,18 @@ class Enforcement:
                     await self._report_trouble(error)
                 pause = min(pause * 2, _LONGEST_PAUSE)
             else:
-                pause, is_well = EVERY, True
+                pause, is_well = EVERY if is_done else min(pause * 2, _LONGEST_PAUSE), True
             await asyncio.sleep(pause)
 
-    async def look(self) -> None:
-        """One attempt at each wish that is left. Raises HomeserverError, the first there was."""
+    async def look(self) -> bool:
+        """One attempt at each wish that is left; False when one of them is ordered, and not done.
+
+        Raises HomeserverError, the first there was.
+        """
         now = self._clock()
         left = await self._database.read(restrictions.unfulfilled)
         failures: list[HomeserverError] = []
+        is_done = True
         for wish in left:
             if timedelta() <= now - wish.at < _GRACE or len(failures) >= _MOST_FAILURES:
                 continue
@@ -98,11 +102,12 @@ class Enforcement:
                 if await self.give_up(wish, str(error)):
                     await self._tell(wish, str(error))
             except NotYet:
-                continue  # it was ordered; nothing is wrong
+                is_done = False
             except HomeserverError as error:
                 failures.append(error)
         if failures:
             raise failures[0]
+        return is_done
 
     async def fulfil(self, wish: Wish) -> bool:
         """Have the homeserver do one wish; False when somebody did before, or wants another thing.

@@ -33,6 +33,7 @@ KINDS = {  # what the room is told of, for whoever mutes one
     "saving": "requests that could not be saved",
     "unknown": "accounts opened past the desk",
     "account": "accounts under another name, and tokens that opened too many or not theirs",
+    "accounts": "accounts that cannot be restricted or set free",
     "review": "requests that wait for a person",
 }
 

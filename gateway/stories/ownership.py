@@ -12,10 +12,11 @@ from sqlalchemy import Connection
 
 from gateway.clock import Clock
 from gateway.homeserver.homeserver import Account, AccountDirectory, HomeserverError, TokenState
-from gateway.store import accounts, registrations, tokens
+from gateway.store import accounts, facts, registrations, tokens
 from gateway.store.accounts import Sighting
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
+from gateway.store.tokens import IssuedToken
 from gateway.stories import strangers
 from gateway.stories.linking import link
 from gateway.stories.other_names import PATIENCE, OtherNames
@@ -134,28 +135,53 @@ class Ownership:
     async def _report(
         self, told: Sequence[tuple[Sighting, Account | None]], maybe: Mapping[str, str]
     ) -> None:
-        given = await self._given()
-        found = [
-            Stranger(
-                sighting,
-                tuple(filter(None, (maybe.get(sighting.name, ""), *given))),
-                account is not None and account.is_admin,
-            )
-            for sighting, account in told
-        ]
+        given = await self._used_of_given()
         now = self._clock()
-        await self._database.write(lambda c: strangers.report(c, found, now))
 
-    async def _given(self) -> list[str]:
-        """What may be said of any account while tokens live that were given by hand."""
+        def report(connection: Connection) -> None:
+            of_token = _newly_used(connection, given)
+            found = [
+                Stranger(
+                    sighting,
+                    tuple(filter(None, (maybe.get(sighting.name, ""), *of_token))),
+                    account is not None and account.is_admin,
+                )
+                for sighting, account in told
+            ]
+            strangers.report(connection, found, now)
+
+        await self._database.write(report)
+
+    async def _used_of_given(self) -> dict[int, int | None]:
+        """The living tokens that were given by hand, and how many accounts each opened."""
         now = self._clock()
         found = await self._database.read(lambda c: tokens.given(c, now, _MOST_GIVEN))
         states = await asyncio.gather(*map(self._use.state, found))
-        return [
-            f"maybe of token {token.id}"
+        return {
+            token.id: None
+            if state is None
+            else state.used or (state.is_used_up and token.uses) or 0
             for token, state in zip(found, states, strict=True)
-            if token.issued_at is not None and (state is None or _is_used(state))
-        ]
+            if token.issued_at is not None
+        }
+
+
+def _newly_used(connection: Connection, given: Mapping[int, int | None]) -> list[str]:
+    """What may be said of accounts while tokens live that were given by hand: those that opened
+    accounts since it was said last, and those of which it is not told."""
+    said = []
+    for number, used in given.items():
+        key = f"token {number} used"
+        if used is None or used > int(facts.recall(connection, key) or 0):
+            said.append(f"maybe of token {number}")
+        if used:
+            facts.note(connection, key, str(used))
+    return said
+
+
+def _used(token: IssuedToken, state: TokenState) -> int | None:
+    """How many accounts a token opened; some homeservers forget one that opened all it may."""
+    return token.uses or 1 if state.is_used_up else state.used
 
 
 def _is_used(state: TokenState | None) -> bool:

@@ -122,6 +122,9 @@ async def test_accounts_opened_with_a_given_token_are_told_as_maybe_its(listing,
     directory.open("friend")
     await settled(listing)
     assert (await details(listing, "unknown account"))[1].endswith("UTC, maybe of token 1")
+    directory.open("mallory")
+    await settled(listing)
+    assert (await details(listing, "unknown account"))[2].endswith("UTC")
 
 
 async def test_what_the_admin_room_tells_is_linked_or_told(house):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from gateway.homeserver.homeserver import HomeserverError, Restriction
+from gateway.homeserver.homeserver import HomeserverError, NotYet, Restriction
 from gateway.store import accounts, alerts, audit, registrations, restrictions
 from gateway.store.audit import Author
 from tests.gateway.conftest import synapse_at, text_of, until
@@ -100,6 +100,38 @@ async def test_a_lost_answer_is_made_good(house, zoe):
     await later(house)
     assert state(house) == {LOCKED}
     assert len(changes(house)) == 2
+
+
+async def test_what_a_killed_process_wrote_down_is_done_by_the_next(house, zoe, open_house):
+    async def die(name, restriction):
+        raise KeyboardInterrupt
+
+    house.directory.restrict, restrict = die, house.directory.restrict
+    with pytest.raises(KeyboardInterrupt):
+        await change(house, "lock", tells=True)
+    assert state(house) == frozenset()
+    house.directory.restrict = restrict
+    next_one = await open_house(directory=house.directory)
+    await later(next_one)
+    assert state(house) == {LOCKED}
+    assert await house.owed() == 1
+    await later(house)
+    assert changes(house) == ["restrict zoe locked"]
+    assert await house.owed() == 1
+
+
+async def test_what_is_ordered_in_a_room_is_waited_for_without_an_alert(house, zoe):
+    async def order(name, restriction):
+        raise NotYet("the bot has not asked in the homeserver's admin room yet")
+
+    house.directory.restrict, restrict = order, house.directory.restrict
+    outcome = await change(house, "lock")
+    assert outcome.waits == "the bot has not asked in the homeserver's admin room yet"
+    house.clock.turn(seconds=30)
+    assert not await house.restricting.enforcement.look()
+    house.directory.restrict = restrict
+    assert await house.restricting.enforcement.look()
+    assert state(house) == {LOCKED}
 
 
 async def test_setting_free_lifts_what_is_on_and_what_is_about_to_be(house, zoe):
