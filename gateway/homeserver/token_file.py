@@ -19,10 +19,13 @@ _NEW_FILE_MODE = 0o644  # the homeserver runs as another user and must be able t
 
 
 class TokenFile:
-    """Such a file. It knows no uses and no expiry: revoke what is over."""
+    """Such a file. It knows no uses and no expiry: revoke what is over.
+
+    A link to it stays one: the server may know the file by its other name.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = Path(os.path.realpath(path))
 
     async def issue(self, token: Token, *, instead_of: Sequence[str] = ()) -> None:
         """Put the token first in the file and take `instead_of` out, in one replacement."""

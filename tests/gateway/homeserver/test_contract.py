@@ -43,6 +43,8 @@ KINDS: dict[str, Open] = {
     "conduwuit": open_conduwuit,
     "static": open_static,
 }
+# Between the desk and these stands a line on which a proxy may ask twice.
+asking = pytest.mark.parametrize("kind", ["synapse", "mas", "tuwunel 1.8.1", "tuwunel 1.9.0"])
 issuing = pytest.mark.parametrize("kind", [each for each in KINDS if each != "static"])
 SLOW = ("slow", "late")  # faults that are waited for
 HOSTILE = ["..", "../x?y#z", "a/b", "%2e%2e", "x%2Fy", "a b", "ünï", "!admin x", "`a`", "@a:b", ""]
@@ -217,6 +219,34 @@ async def test_a_token_takes_the_place_of_others(subject: Subject) -> None:
     assert value in there and not there & set(old)
     assert not await subject.open_account(new("formerly"), old[0])
     assert await subject.open_account(new("presently"), value)
+
+
+@issuing
+async def test_a_token_whose_predecessor_could_not_be_ended_comes_into_force_all_the_same(
+    subject: Subject,
+) -> None:
+    for fault in subject.faults:
+        old = await issue(subject.homeserver, Token(new("old")))
+        wish = Token(new("heir"))
+        value = await issue(subject.homeserver, wish)
+        edge = subject.impatient() if fault == "slow" else subject.homeserver
+        subject.go_wrong(fault)
+        with suppress(HomeserverError):
+            await issue(edge, wish, old)
+        assert value in await subject.values(), fault
+        assert await issue(subject.homeserver, wish, old) == value
+        assert old not in await subject.values()
+
+
+@asking
+async def test_a_question_that_arrives_twice_is_one_wish(subject: Subject) -> None:
+    before, wish = await subject.values(), own(new("twice"))
+    subject.go_wrong("twice")
+    value = await issue(subject.homeserver, wish)
+    assert await subject.values() - before == {value}
+    subject.go_wrong("twice")
+    await subject.homeserver.revoke(value)
+    assert value not in await subject.values()
 
 
 @issuing

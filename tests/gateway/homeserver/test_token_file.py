@@ -183,6 +183,16 @@ async def test_the_file_keeps_its_rights(path: Path) -> None:
         assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
 
 
+async def test_a_link_leads_on_to_the_file_that_the_server_reads(
+    path: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "elsewhere" / "link"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    await TokenFile(link).issue(Token("one"))
+    assert link.is_symlink() and path.read_text() == link.read_text() == "one\n"
+
+
 async def test_what_a_crash_left_behind_is_no_hindrance(path: Path) -> None:
     path.with_name(f".{path.name}.new").write_text("half a tok")
     await TokenFile(path).issue(Token("whole"))

@@ -128,3 +128,25 @@ async def test_one_kind_goes_over_from_own_tokens_to_a_shared_one_and_back(
         await own.rotation.look()
     assert not await own.database.read(lambda c: tokens.living(c, own.clock()))
     assert not {"token stays", "tokens stuck"} & await causes(own)
+
+
+@pytest.mark.parametrize("kind", KINDS[:3])
+async def test_with_an_overlap_the_old_and_the_new_shared_token_open_accounts_side_by_side(
+    before, servers, session, post, kind
+):
+    house = await before(kind, tokens={"mode": "shared", "overlap": "2h"})
+    await house.rotation.look()
+    await house.apply("ann", "ann@example.net")
+    await house.deliver()
+    house.clock.turn(hours=13)  # past midnight
+    await house.rotation.look()
+    await house.apply("bob", "bob@example.com", "198.51.100.9")
+    await house.deliver()
+    old, new = (token_in(text_of(mail)) for mail in post.mails)
+    assert old != new
+    for name, token in (("ann", old), ("bob", new)):
+        assert await register(session, servers[kind].url, name, token)
+    house.clock.turn(hours=2)
+    await house.rotation.look()
+    assert not await register(session, servers[kind].url, "cay", old)
+    assert await register(session, servers[kind].url, "cay", new)
