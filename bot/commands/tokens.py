@@ -34,8 +34,13 @@ async def _standing(call: Call, show: bool) -> Answer:
     lines += [_told(each, show and _is_known(each.token, makes_tokens)) for each in given]
     if show:
         shown = bool(given or (is_shared and shared))
+        ends = (
+            "`token rotate` ends them all"
+            if call.desk.homeserver.abilities.replaces_tokens
+            else "only the homeserver's operator can end it"
+        )
         lines.append(
-            "A token that was shown stays in this room's history: `token rotate` ends them all."
+            f"A token that was shown stays in this room's history: {ends}."
             if shown
             else "There is none to show: each applicant has a token of his own."
         )

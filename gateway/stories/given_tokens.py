@@ -79,7 +79,7 @@ class GivenTokens:
         """
         abilities = self._source.abilities
         if not abilities.own_tokens:
-            raise ValueError(f"With {abilities.title} everybody has the same token: none is made.")
+            raise ValueError(f"No token can be made: {abilities.title} has one for everybody.")
 
         def prepare(connection: Connection) -> IssuedToken:
             now = self._clock()
@@ -145,7 +145,7 @@ class GivenTokens:
             now = self._clock()
             token = _done(connection, author, _REVOKE)
             if token is None:
-                token = _ending(find(connection), now)
+                token = self._ending(find(connection), now)
                 tokens.withdraw(connection, token.id, now)
                 audit.note(connection, author, _REVOKE, _subject(token), now)
             number = token.registration_id
@@ -160,6 +160,18 @@ class GivenTokens:
         now = self._clock()
         await self._database.write(lambda c: tokens.withdrawn(c, token.id, now))
         return Revoked(token, True, mail_owed)
+
+    def _ending(self, token: IssuedToken | None, now: datetime) -> IssuedToken:
+        """A token that may be ended by itself. Raises ValueError."""
+        if token is None:
+            raise ValueError("There is no such token.")
+        if token.purpose == "shared":
+            rotates = self._source.abilities.replaces_tokens
+            instead = "rotate it instead" if rotates else "only the homeserver's operator ends it"
+            raise ValueError(f"That is the shared token, which all applicants have: {instead}.")
+        if token.withdraw_at is not None and token.withdraw_at <= now:
+            raise ValueError(f"Token {token.id} has ended already.")
+        return token
 
     async def _give_up(self, token: IssuedToken, reason: str) -> None:
         """It was promised while the desk stood before a homeserver of another kind."""
@@ -193,14 +205,3 @@ def _done(connection: Connection, author: Author, action: str) -> IssuedToken | 
         if entry.action == action:
             return tokens.get(connection, int(entry.subject.removeprefix("token ")))
     return None
-
-
-def _ending(token: IssuedToken | None, now: datetime) -> IssuedToken:
-    """A token that may be ended by itself. Raises ValueError."""
-    if token is None:
-        raise ValueError("There is no such token.")
-    if token.purpose == "shared":
-        raise ValueError("That is the shared token, which all applicants have: rotate it instead.")
-    if token.withdraw_at is not None and token.withdraw_at <= now:
-        raise ValueError(f"Token {token.id} has ended already.")
-    return token

@@ -163,7 +163,7 @@ class Rotation:
         abilities = self._source.abilities
         if not abilities.replaces_tokens:
             raise Unable(
-                f"{abilities.title} has its token in its own configuration: change it there and in"
+                f"{abilities.title} has it in its own configuration: change it there and in"
                 " homeserver.static_token, and restart Porter"
             )
         used = await self._used_up()

@@ -4,8 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from bot.console import Console
+from gateway.app import open_desk
+from gateway.config import parse
 from gateway.store import registrations, tallies, tokens
+from gateway.store.audit import Author
 from gateway.store.registrations import Request, Status
+from tests.bot.conftest import CONFIG
 
 
 async def test_the_token_itself_is_shown_only_on_demand(typed, desk, tmp_path):
@@ -124,3 +129,23 @@ async def test_a_shared_tokens_mails_are_counted(typed, desk, apply, clock):
     await desk.database.write(lambda c: registrations.mailed(c, 1, 1, clock()))
     told = (await typed("token")).plain()
     assert "Mailed to 1: 0 opened an account, 1 have none yet." in told
+
+
+async def test_a_fixed_token_is_shown_and_what_cannot_be_done_with_it_is_said(tmp_path, clock):
+    fixed = CONFIG.replace("token_file, url", "static, url")
+    fixed = fixed.replace("token_file: token}", "static_token: fixedtokenone2}")
+    async with open_desk(parse(fixed, tmp_path, {}), clock) as desk:
+        await desk.rotation.look()
+        console, author = Console(desk), Author("@mod:example.org", "$fixed")
+        shown = (await console.type("token --show", author)).plain()
+        assert "It does not rotate." in shown and "Token: fixedtokenone2" in shown
+        assert "only the homeserver's operator can end it" in shown
+        for line, said in (
+            ("token rotate", "Nothing was rotated: a homeserver with a static token has it"),
+            ("token issue --uses 3", "No token can be made: a homeserver with a static token"),
+            ("token revoke 1", "only the homeserver's operator ends it"),
+        ):
+            answer = await console.type(line, author)
+            assert not answer.ok and said in answer.plain(), answer.plain()
+        await desk.rotation.look()
+        assert "fixedtokenone2" in (await console.type("token --show", author)).plain()

@@ -83,9 +83,9 @@ async def test_with_a_fixed_token_nothing_is_half_rotated_given_away_or_revoked(
     with pytest.raises(Unable, match=r"change it there and in homeserver\.static_token") as said:
         await house.rotation.rotate(MOD)
     assert "fixedtokenone2" not in str(said.value)
-    with pytest.raises(ValueError, match="everybody has the same token"):
+    with pytest.raises(ValueError, match="has one for everybody"):
         await house.rotation.given.issue(MOD, 1, house.settings.tokens.valid_for)
-    with pytest.raises(ValueError, match="shared token"):
+    with pytest.raises(ValueError, match="only the homeserver's operator ends it"):
         await house.rotation.given.revoke(MOD, tokens.current_shared)
     assert [each[1] for each in await house.audited()] == ["rotate"]  # the first one
     assert await house.database.read(lambda c: tokens.living(c, house.clock())) == (
