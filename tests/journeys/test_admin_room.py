@@ -3,6 +3,7 @@
 The moderators' room is encrypted, the admin room plain; one bot works in both.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 
@@ -30,6 +31,10 @@ heard = DeskOrders.heard
 def hear(self, said, position):
     return die() if any(isinstance(each, Reply) for each in said) else heard(self, said, position)
 DeskOrders.heard = hear
+"""
+IMPATIENT = """
+from bot.room import admin_room
+admin_room._QUIET, admin_room._SILENCE, admin_room._PATIENCE = 0.2, 0.1, 0.5
 """
 RESTLESS = "from gateway.stories import accounts; accounts.EVERY = 1.0\n"
 
@@ -112,15 +117,45 @@ async def test_a_bot_that_is_killed_leaves_one_token_and_one_mail(
 async def test_mails_wait_for_a_bot_that_is_away_and_everybody_is_told(
     house: House, server: ServerBot, moderator: Member, post: Post, someone: Callable[[], str]
 ) -> None:
-    gateway = await house.serve("gateway", config={"alerts": {"down_after": "0s"}})
+    server.commands, server.in_threads = AdminCommands("tuwunel"), True
+    tuwunel = {"homeserver": {"kind": "tuwunel"}, "alerts": {"down_after": "0s"}}
+    gateway = await house.serve("gateway", config=tuwunel)
     email = f"{someone()}@example.net"
     assert (await house.ask(email.partition("@")[0], email)).status == 200
     await gateway.until_said("server_down")
     away = "the bot has never read the homeserver's admin room"
-    assert away in await house.run("status")
+    said = await house.run("status")
+    assert away in said, said
     assert post.to(email) == [] and server.heard == []
 
-    await house.start("bot")
-    await post.mail_to(email)
-    assert len(server.heard) == 1
+    await house.start("bot", config=tuwunel)
+    assert "".join(server.commands.tokens) in text_of(await post.mail_to(email))
+    assert server.heard == ["!admin token issue --once --max-age 604800s"]
     await moderator.notice(lambda words: away in words)
+
+
+async def test_a_lost_reply_is_told_and_a_late_ones_token_is_taken_back(
+    house: House, server: ServerBot, moderator: Member, post: Post, someone: Callable[[], str]
+) -> None:
+    server.is_mute = True
+    porter = await house.serve("run", first=IMPATIENT)
+    email = f"{someone()}@example.net"
+    await house.ask(email.partition("@")[0], email)
+    await moderator.notice(lambda words: "does not reply to @porter" in words)
+    await porter.until_said("order_given_up")
+    server.is_mute = False
+    await house.until_nothing_is_owed()
+    words = text_of(await post.mail_to(email))
+    mailed = next(token for token in server.commands.tokens if token in words)
+    lost = {*server.commands.tokens} - {mailed}
+    assert lost
+
+    commands = server.said_by(house.config["bot"]["user"])
+    for command, token in zip(commands, list(server.commands.tokens), strict=False):
+        if token in lost:
+            relation = {"m.in_reply_to": {"event_id": command["event_id"]}}
+            reply = f"New registration token issued: `{token}` . Expires after 1 uses."
+            await server.say(reply, **{"m.relates_to": relation})
+    async with asyncio.timeout(30):
+        while await server.alive() != {mailed}:
+            await asyncio.sleep(0.2)

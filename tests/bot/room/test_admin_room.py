@@ -136,6 +136,12 @@ class Place:
         return [each["content"]["body"] for each in self.server.said_by(self.bot)]
 
 
+@pytest.fixture(autouse=True)
+def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_room, "EVERY", 0.1)
+    monkeypatch.setattr(admin_room, "_REST", 0.2)
+
+
 @pytest.fixture
 async def place(house: Any, request: Any) -> AsyncIterator[Place]:
     bot = await house.bot_user()
@@ -223,7 +229,7 @@ async def test_what_was_said_while_the_bot_was_away_is_heard(place):
     await room.turn(place.server.room_id)
     await place.server.until(lambda: place.server.heard)
     await place.server.say('New user "@ann:porter.localhost" registered on this server.')
-    for number in range(130):  # more than a page
+    for number in range(25):  # more than the first page
         await place.server.say(f"A log line, number {number}")
     await place.run()
     await place.desk.until(lambda: place.desk.accounts)
@@ -270,7 +276,7 @@ async def test_four_orders_wait_for_replies_at_a_time(place):
 
 async def test_silence_is_told_and_then_the_order_is_given_up(place, monkeypatch):
     monkeypatch.setattr(admin_room, "_SILENCE", 0.1)
-    monkeypatch.setattr(admin_room, "_PATIENCE", 0.6)
+    monkeypatch.setattr(admin_room, "_PATIENCE", 0.4)
     place.server.is_deaf = True
     place.desk.place(1)
     await place.run()
@@ -335,8 +341,7 @@ async def test_a_room_without_the_homeservers_own_user_is_not_the_admin_room(pla
     assert place.desk.events == {}
 
 
-async def test_a_bot_that_is_not_invited_says_so_and_comes_in_once_it_is(place, monkeypatch):
-    monkeypatch.setattr(admin_room, "_REST", 0.2)
+async def test_a_bot_that_is_not_invited_says_so_and_comes_in_once_it_is(place):
     other = await place.house.bot_user()
     place.bot, place.session = other, place.house.session(other)
     await place.run()
