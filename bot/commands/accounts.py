@@ -8,6 +8,7 @@ import click
 from sqlalchemy import Connection
 
 from bot.answers import Answer, Attachment, Cell, Grid, Line, code
+from bot.commands import way_in
 from bot.commands.past import AFTER, Past, moment
 from bot.commands.registrations import sheet
 from bot.commands.table import Call, also, table, when
@@ -45,7 +46,10 @@ async def unfulfilled(call: Call, since: Past | None, full: bool) -> Answer:
     if not found:
         return Answer(("Everybody who was mailed a token has an account.",))
     is_cut, found = len(found) > _MOST, found[:_MOST]
-    rows = tuple(_waiting(each, token, full, now) for each, token in shown)
+    rows = tuple(
+        (*_waiting(each, full, now), _until(token, now, way_in.end_by_itself(call.desk)))
+        for each, token in shown
+    )
     lines: list[Line] = [
         _count(len(found), is_cut, "mailed and without an account"),
         Grid(("No.", "Name", "Address", "Mailed", "Token"), rows),
@@ -59,24 +63,21 @@ def _token(connection: Connection, each: Registration) -> IssuedToken | None:
     return None if each.token_id is None else tokens.get(connection, each.token_id)
 
 
-def _waiting(
-    each: Registration, token: IssuedToken | None, full: bool, now: datetime
-) -> tuple[Cell, ...]:
+def _waiting(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
     mailed = each.mailed_at or each.created_at
     return (
         str(each.id),
         code(each.name),
         code(each.email if full else masked(each.email)),
         f"{_age(now - mailed)} ago",
-        _until(token, now),
     )
 
 
-def _until(token: IssuedToken | None, now: datetime) -> str:
+def _until(token: IssuedToken | None, now: datetime, endless: str) -> str:
     if token is None:
         return "unknown"
     if token.withdraw_at is None:
-        return "works until it rotates"
+        return endless
     return f"until {when(token.withdraw_at)}" if token.withdraw_at > now else "ended"
 
 

@@ -6,6 +6,7 @@ import click
 from sqlalchemy import Connection
 
 from bot.answers import Answer, Line, Part, code
+from bot.commands import way_in
 from bot.commands.table import NUMBER, Call, also, table, when
 from gateway.rules.addresses import masked
 from gateway.store import audit, lookback, registrations
@@ -65,7 +66,7 @@ async def reject(context: click.Context, words: tuple[str, ...]) -> Answer:
     decided = await call.desk.reviews.reject_all(call.author, ids, reason)
     answer = _answer(decided, "Rejected: ", "")
     if call.desk.settings.shares_token and any(each.mailed_at for each in decided.done):
-        warning = ("The shared token was mailed already: ", code("token rotate"), " ends it.")
+        warning = ("The shared token was mailed already: ", *way_in.end_of_shared(call.desk))
         return Answer((*answer.lines, warning), ok=answer.ok)
     return answer
 

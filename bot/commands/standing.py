@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bot.answers import Line, Part, code
+from bot.commands import way_in
 from bot.commands.table import when
 from gateway.app import Desk
 from gateway.rules.opening import Opening
@@ -82,6 +83,8 @@ def _tokens(connection: Connection, desk: Desk, now: datetime) -> str:
         shared = tokens.current_shared(connection)
         if shared is None:
             return "Shared token: not in force yet."
+        if not desk.homeserver.abilities.replaces_tokens:
+            return "It never rotates."
         return f"Last rotation: {when(shared.issued_at)}."
     left = len(tokens.outstanding(connection, now))
     last = audit.last(connection, "rotate")
@@ -97,7 +100,7 @@ def lines(desk: Desk, found: Standing) -> list[Line]:
     if found.waiting:
         told.append((f"Waiting for a decision: {found.waiting}, see ", code("review")))
     told.append(f"Mails owed: {depth}" + (f", the oldest since {when(oldest)}." if depth else "."))
-    told.append(found.tokens)
+    told.append(f"{way_in.told(desk)} {found.tokens}")
     told += [_server(title, each) for title, each in found.servers]
     if not found.is_watched:
         told.append("No gateway runs: nobody looks after the servers and sends mails.")

@@ -6,6 +6,7 @@ from datetime import timedelta
 import click
 
 from bot.answers import Answer, Line, Part, code
+from bot.commands import way_in
 from bot.commands.table import NUMBER, SPAN, Call, Count, also, table, when
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.store import tallies
@@ -58,7 +59,7 @@ async def _own(call: Call) -> list[Line]:
     ]
     if first is not None:
         lines.append(f"The first of them ends at {when(first)}.")
-    return lines
+    return lines + way_in.uncounted(call.desk)
 
 
 async def _shared(call: Call, shared: IssuedToken | None, show: bool) -> list[Line]:
