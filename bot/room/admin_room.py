@@ -139,18 +139,15 @@ class AdminRoom:
 
     async def turn(self, room_id: str, pause: float = EVERY) -> float:
         """Hear and give once; returns after how many seconds to do it again."""
-        waiting = await self._desk.waiting(_MOST)
-        if not waiting and time.monotonic() < self._read_at + _QUIET:
+        if not await self._desk.waiting(_MOST) and time.monotonic() < self._read_at + _QUIET:
             return EVERY
-        if await self.hear(room_id):
-            pause = 0
+        has_news = await self.hear(room_id)
+        has_given = await self._give_what_waits(room_id)
         waiting = await self._desk.waiting(_MOST)
-        for order in waiting:
-            if order.awaited_for is None:
-                await self._desk.given(order.id, await self._give(room_id, order))
-                pause = 0
         await self._watch(waiting)
-        return min(max(_SOON, pause * 2), _LATE) if waiting else EVERY
+        if not waiting:
+            return EVERY
+        return _SOON if has_news or has_given else min(pause * 2, _LATE)
 
     async def hear(self, room_id: str) -> bool:
         """Read the room to its end; whether there was something new."""
@@ -193,6 +190,18 @@ class AdminRoom:
         if source.get("event_id") == known.event_id:
             return True
         return self._inbox.is_trusted(source) and source["origin_server_ts"] < known.at - _SKEW
+
+    async def _give_what_waits(self, room_id: str) -> bool:
+        """Give what may be given now, looking again before each, for it may be called off; whether
+        there was something."""
+        has_given = False
+        while True:
+            waiting = await self._desk.waiting(_MOST)
+            order = next((each for each in waiting if each.awaited_for is None), None)
+            if order is None:
+                return has_given
+            await self._desk.given(order.id, await self._give(room_id, order))
+            has_given = True
 
     async def _give(self, room_id: str, order: RoomOrder) -> str:
         """Say a command, in plain words; repeated, it is the same event. Returns its id.
