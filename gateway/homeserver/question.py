@@ -14,7 +14,9 @@ from yarl import URL
 
 from gateway.homeserver.homeserver import HomeserverError
 
-_LARGEST = 256 * 1024  # bytes of an answer; the answers asked for here have a few hundred
+# Bytes of an answer. Most have a few hundred; a page of a list has what the people on it like: some
+# homeservers take 60,000 for a display name.
+_LARGEST = 8 * 1024 * 1024
 
 
 class Unreadable(HomeserverError):

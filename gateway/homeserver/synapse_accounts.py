@@ -12,7 +12,7 @@ from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.homeserver import Account, HomeserverError, Restriction, Unable
 from gateway.homeserver.question import Answer
 
-_PAGE = 200  # accounts in one answer: about 100 KiB
+_PAGE = 500  # accounts in one answer: about 150 KiB
 
 
 class SynapseAccounts:

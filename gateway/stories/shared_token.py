@@ -96,9 +96,8 @@ class SharedToken:
         current = await self._database.read(tokens.current_shared)
         try:
             is_lost = current is not None and (await self._source.state(current.value)).is_gone
-        except HomeserverError as error:
-            _log.warning("shared_token_not_looked_up", reason=str(error))
-            return
+        except HomeserverError:
+            return  # it is asked again; that it is away is told by others
 
         def make_anew(connection: Connection) -> None:
             now = self._clock()

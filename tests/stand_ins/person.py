@@ -9,6 +9,7 @@ class Person:
 
     password: str | None = None
     access_tokens: set[str] = field(default_factory=set)
+    display_name: str | None = None
     is_admin: bool = False
     is_suspended: bool = False
     is_locked: bool = False

@@ -207,6 +207,7 @@ class Tuwunel(Conduwuit):
         told = {"creation_ts": 0} if self._is_at_least(1, 9, 0) else {}
         return {
             "name": f"@{name}:{self.server_name}",
+            "displayname": person.display_name,
             "is_guest": False,
             "admin": person.is_admin,
             "deactivated": not person.password,

@@ -151,11 +151,11 @@ async def test_a_refusal_is_one_sentence(
 
 async def test_a_list_without_end_ends(session: aiohttp.ClientSession, serve: Serve) -> None:
     async def again(request: web.Request) -> web.Response:
-        start = int(request.query["from"])
+        start, most = int(request.query["from"]), int(request.query["limit"])
         users = [
-            {"name": f"@u{start + n}:x.org", "creation_ts": 1_700_000_000_000} for n in range(200)
+            {"name": f"@u{start + n}:x.org", "creation_ts": 1_700_000_000_000} for n in range(most)
         ]
         return web.json_response({"users": users, "next_token": "0"})
 
     directory = SynapseAccounts(AdminApi(session, await serve(again), "syt", PATIENCE), "x.org")
-    assert len(await directory.newest(None, 450)) == 450
+    assert len(await directory.newest(None, 1200)) == 1200

@@ -84,6 +84,12 @@ async def test_accounts_are_listed_without_a_time_and_without_the_servers_own(
     assert account.restrictions == {Restriction.LOCKED}
 
 
+async def test_long_display_names_hide_nobody(server: tuwunel.Tuwunel, homeserver: Tuwunel) -> None:
+    for number in range(50):
+        server.accounts[f"long{number}"] = tuwunel.Person("secret", display_name="n" * 60_000)
+    assert len(await homeserver.newest(None, 100)) == 51
+
+
 async def test_its_room_tells_of_accounts_and_its_list_is_spared(
     session: aiohttp.ClientSession, server: tuwunel.Tuwunel
 ) -> None:
