@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import click
 import pytest
 import yaml
@@ -12,6 +13,8 @@ from pydantic import BaseModel
 from bot.commands.table import table
 from bot.terminal import main
 from gateway.config import SECRETS, parse
+from gateway.edges import make_homeserver
+from gateway.homeserver.homeserver import Abilities
 from gateway.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -144,3 +147,60 @@ def test_the_changelog_knows_the_version() -> None:
     assert version
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert f"## {version[1]}" in changelog or "## Unreleased" in changelog
+
+
+# The table of what a homeserver can do. Of its keys those that say how tokens get in.
+WAYS = (
+    ("synapse", "admin_token", {"admin_token": "x"}),
+    ("mas", "client_id", {"auth_url": "http://x", "client_id": "x", "client_secret": "x"}),
+    ("tuwunel", "admin_token", {"admin_token": "x"}),
+    ("tuwunel", "admin_room", {"admin_room": "#admins:x.org"}),
+    ("tuwunel", "token_file", {"token_file": "t"}),
+    ("continuwuity", "admin_room", {"admin_room": "#admins:x.org"}),
+    ("continuwuity", "token_file", {"token_file": "t"}),
+    ("conduwuit", "token_file", {"token_file": "t"}),
+    ("conduwuit", "token_file, admin_room", {"token_file": "t", "admin_room": "#admins:x.org"}),
+    ("token_file", "token_file", {"token_file": "t"}),
+    ("static", "static_token", {"static_token": "x"}),
+)
+
+
+class NoRoom:
+    """An admin room for whoever needs one to be made."""
+
+    async def order(self, key: str, command: str) -> str:
+        raise NotImplementedError
+
+
+def row(kind: str, ways: str, can: Abilities) -> str:
+    """What the table says of a kind."""
+    accounts = "listed" if can.lists_accounts else "announced" if can.announces_accounts else "–"
+    cells = (
+        ", ".join(f"`{way}`" for way in ways.split(", ")),
+        "yes" if can.own_tokens else "–",
+        "yes" if can.counts_uses else "–",
+        "yes" if can.several_tokens else "–",
+        "yes" if can.needs_room else "–",
+        accounts,
+        ", ".join(sorted(can.restricts)) or "–",
+        ", ".join(sorted(can.lifts)) or "–",
+    )
+    return f"| `{kind}` | {' | '.join(cells)} |"
+
+
+@pytest.mark.parametrize(("kind", "ways", "keys"), WAYS)
+async def test_the_readme_tells_what_each_kind_can_do(
+    kind: str, ways: str, keys: dict[str, str]
+) -> None:
+    data: dict[str, Any] = {
+        "server_name": "x.org",
+        "state": "s",
+        "bans": "b",
+        "homeserver": {"kind": kind, "url": "http://x"} | keys,
+        "smtp": {"host": "h", "from": "a@x.org"},
+        "bot": {"user": "@p:x.org", "password": "p", "room": "!r"},
+    }
+    settings = parse(yaml.safe_dump(data), Path(), {})
+    async with aiohttp.ClientSession() as session:
+        can = make_homeserver(settings, session, NoRoom()).abilities
+    assert row(kind, ways, can) in README.splitlines()
