@@ -203,6 +203,7 @@ def _bind(
         source=homeserver,
         names=homeserver,
         directory=homeserver,
+        home=settings.homeserver.identity,
         own=settings.own_name,
         # As long as a token may work, and the watcher may be late.
         watched_for=max(settings.registration.name_hold, settings.tokens.valid_for)

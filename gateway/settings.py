@@ -89,6 +89,11 @@ class Homeserver(_Section):
         """The key that says how tokens get in."""
         return next(way for way in _WAYS[self.kind] if getattr(self, way) is not None)
 
+    @property
+    def identity(self) -> str:
+        """What makes it another one when it changes."""
+        return f"{self.kind} by {self.way} at {self.url}"
+
     @model_validator(mode="after")
     def _complete(self) -> "Homeserver":
         ways = _WAYS[self.kind]

@@ -12,7 +12,7 @@ from gateway.homeserver.homeserver import (
     Token,
     TokenState,
 )
-from gateway.homeserver.room_accounts import RoomAccounts
+from gateway.homeserver.room_accounts import OWN, RoomAccounts
 from gateway.homeserver.token_file import TokenFile
 
 
@@ -64,6 +64,10 @@ class FileServer(Homeserver):
     async def availability(self, name: str) -> NameAvailability:
         """As the client API tells."""
         return await self._names.availability(name)
+
+    async def own_names(self) -> frozenset[str]:
+        """The server's own user, where accounts are within our reach."""
+        return frozenset() if self._accounts is None else OWN
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
         """By the admin room, if there is one."""

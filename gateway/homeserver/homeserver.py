@@ -160,8 +160,8 @@ class AccountDirectory(Protocol):
     def abilities(self) -> Abilities:
         """What this homeserver can do."""
 
-    async def own_name(self) -> str | None:
-        """The name of the account by which Porter asks here, if it asks by one."""
+    async def own_names(self) -> frozenset[str]:
+        """The accounts that must stay as they are: by which Porter asks, and the server speaks."""
 
     async def account(self, name: str) -> Account | None:
         """The account of that name, deactivated ones too; None when there is none."""
@@ -187,9 +187,9 @@ class Homeserver(TokenSource, Names, AccountDirectory, Protocol):
         """Nothing is told."""
         return TokenState()
 
-    async def own_name(self) -> str | None:
+    async def own_names(self) -> frozenset[str]:
         """None: what Porter asks for needs no account."""
-        return None
+        return frozenset()
 
     async def account(self, name: str) -> Account | None:
         """All that is told of an account is that its name is taken."""

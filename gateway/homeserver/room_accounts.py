@@ -19,6 +19,9 @@ from gateway.rules.replies import complaint_in
 _NAME = re.compile(r"[A-Za-z0-9._=/+-]+")
 
 
+OWN = frozenset({"conduit"})  # the user in whose name the server itself speaks, on all of them
+
+
 class RoomAccounts:
     """Has accounts restricted and set free in the `room`, as far as the server can."""
 

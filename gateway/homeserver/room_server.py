@@ -14,7 +14,7 @@ from gateway.homeserver.homeserver import (
     Token,
     TokenState,
 )
-from gateway.homeserver.room_accounts import RoomAccounts
+from gateway.homeserver.room_accounts import OWN, RoomAccounts
 from gateway.homeserver.room_tokens import RoomTokens
 
 
@@ -64,6 +64,10 @@ class RoomServer(Homeserver):
     async def account(self, name: str) -> Account | None:
         """All that is told of an account is that its name is taken."""
         return await self._accounts.account(name)
+
+    async def own_names(self) -> frozenset[str]:
+        """The server's own user."""
+        return OWN
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
         """Deactivate, suspend or lock, as far as the server can."""

@@ -54,9 +54,9 @@ class Synapse(Homeserver):
         """As the client API tells."""
         return await self._names.availability(name)
 
-    async def own_name(self) -> str | None:
-        """Of the admin whose access token this is."""
-        return await self._accounts.own_name()
+    async def own_names(self) -> frozenset[str]:
+        """That of the admin whose access token this is."""
+        return frozenset({await self._accounts.own_name()})
 
     async def account(self, name: str) -> Account | None:
         """The account's own page."""

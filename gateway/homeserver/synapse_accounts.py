@@ -23,7 +23,7 @@ class SynapseAccounts:
         self._server_name = server_name
         self._own: str | None = None
 
-    async def own_name(self) -> str | None:
+    async def own_name(self) -> str:
         """Of the admin whose access token this is. Asked once: it never changes."""
         if self._own is None:
             self._own = self._name(await self._api.whoami())

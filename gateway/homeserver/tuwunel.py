@@ -37,6 +37,10 @@ class Tuwunel(Synapse):
             lifts=frozenset({Restriction.LOCKED, Restriction.SUSPENDED}),
         )
 
+    async def own_names(self) -> frozenset[str]:
+        """The admin, and the server's own user."""
+        return await super().own_names() | {_ITS_OWN}
+
     async def newest(self, since: datetime | None, most: int) -> list[Account]:
         """All accounts, whenever they were made: that is not told."""
         found = await super().newest(None, most + 1)

@@ -11,11 +11,10 @@ from sqlalchemy import Connection
 
 from gateway.clock import Clock
 from gateway.homeserver.homeserver import Account, AccountDirectory
-from gateway.store import accounts, facts
+from gateway.store import accounts, facts, home
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
 
-_MARK = "accounts read until"
 _MOST = 10_000  # accounts in one look
 # Read anew each time: accounts that were under way at the last look, or made by a clock that was
 # set back since. Those that are known already cost nothing.
@@ -49,7 +48,7 @@ class AccountList:
         now = self._clock()
         if self._rests_until is not None and now < self._rests_until <= now + _REST:
             return
-        kept = await self._database.read(lambda c: facts.recall(c, _MARK))
+        kept = await self._database.read(lambda c: facts.recall(c, home.ACCOUNTS_READ))
         found = await (self._begin(waiting) if kept is None else self._read_on(kept))
         is_timed = all(each.created_at is not None for each in found)
         self._rests_until = None if is_timed else now + _REST
@@ -83,7 +82,7 @@ class AccountList:
         now = self._clock()
         for each in found:
             accounts.seen(connection, each.name, now, each.created_at)
-        facts.note(connection, _MARK, mark.isoformat())
+        facts.note(connection, home.ACCOUNTS_READ, mark.isoformat())
 
     def _end_of(self, found: Sequence[Account], mark: datetime) -> datetime:
         """How far the list is read: never ahead of our clock, whatever a wrong one wrote there."""

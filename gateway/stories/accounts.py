@@ -22,7 +22,7 @@ from gateway.homeserver.homeserver import (
     Names,
     TokenSource,
 )
-from gateway.store import accounts, leases, registrations
+from gateway.store import accounts, home, leases, registrations
 from gateway.store.database import Database, complaint
 from gateway.store.registrations import Registration
 from gateway.stories.account_list import AccountList
@@ -40,7 +40,10 @@ _LEASE = timedelta(seconds=EVERY + _A_ROUND * 10)
 
 
 class AccountWatcher:
-    """Finds accounts that were opened. `own` is the bot's name, when it is a local one."""
+    """Finds accounts that were opened on the homeserver `home`, which is told by its settings.
+
+    `own` is the bot's name, when it is a local one.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class AccountWatcher:
         source: TokenSource,
         names: Names,
         directory: AccountDirectory,
+        home: str,
         own: str,
         watched_for: timedelta,
         clock: Clock = utc_now,
@@ -57,6 +61,7 @@ class AccountWatcher:
         self._database = database
         self._names = names
         self._directory = directory
+        self._home = home
         self._watched_for = watched_for
         self._clock = clock
         self._breath = breath
@@ -84,6 +89,8 @@ class AccountWatcher:
 
     async def look(self) -> None:
         """One round; only one process at a time makes it."""
+        if await self._database.read(lambda c: home.is_new(c, self._home)):
+            await self._database.write(lambda c: home.arrive(c, self._home, self._clock()))
         waiting = await self._waiting()
         lists = self._directory.abilities.lists_accounts
         if not (lists or waiting or await self._has_news()):

@@ -62,8 +62,8 @@ class Enforcement:
         itself works; else HomeserverError."""
         if name.lower() == self._own:
             raise Unable("that is the bot's own account")
-        if name == await self._directory.own_name():
-            raise Unable("that is the account by which Porter itself asks the homeserver")
+        if name in await self._directory.own_names():
+            raise Unable("by that account Porter asks the homeserver, or the homeserver speaks")
         return await self._directory.account(name)
 
     async def run(self) -> None:

@@ -56,7 +56,8 @@ class OtherNames:
         While there are none, one request's token is asked for in a look.
         """
         mailed = [each for each in waiting if each.status is Status.MAILED]
-        suspects = await self._suspects(self._asked(mailed, bool(sightings)))
+        has_news = bool(sightings) or bool(self._since)
+        suspects = await self._suspects(self._asked(mailed, has_news), has_news)
         now = self._clock()
         self._since = {each.id: self._since.get(each.id, now) for each in suspects}
         if any(now - since < PATIENCE for since in self._since.values()):
@@ -77,15 +78,15 @@ class OtherNames:
 
     def _asked(self, mailed: Sequence[Registration], has_news: bool) -> list[Registration]:
         """Whose tokens are asked for: of many who wait the newest, or one who is next in turn."""
-        if has_news or self._since:
+        if has_news:
             return [*mailed[:_MOST]]
         in_turn = sorted(mailed, key=lambda each: (each.id <= self._after, each.id))[:1]
         self._after = in_turn[0].id if in_turn else 0
         return in_turn
 
-    async def _suspects(self, mailed: Sequence[Registration]) -> list[Registration]:
+    async def _suspects(self, mailed: Sequence[Registration], has_news: bool) -> list[Registration]:
         """Those whose token is used up and whose own name is not there."""
-        states = await self._use.of(mailed)
+        states = await self._use.of(mailed, costly=has_news)
         found = []
         for each in mailed:
             if each.id not in states or not states[each.id].is_used_up:

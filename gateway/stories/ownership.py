@@ -15,7 +15,7 @@ from gateway.homeserver.homeserver import Account, AccountDirectory, HomeserverE
 from gateway.store import accounts, facts, registrations, tokens
 from gateway.store.accounts import Sighting
 from gateway.store.database import Database
-from gateway.store.registrations import Registration
+from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
 from gateway.stories import strangers
 from gateway.stories.linking import link
@@ -67,7 +67,8 @@ class Ownership:
             if not search.is_waiting or now - sighting.seen_at >= _LONGEST_WAIT
         ]
         if told:
-            await self._report(told, search.maybe)
+            near = _near([sighting for sighting, _ in told], left)
+            await self._report(told, near | dict(search.maybe))
 
     def _sorted(
         self, connection: Connection, seen: Sequence[Sighting]
@@ -164,6 +165,16 @@ class Ownership:
             for token, state in zip(found, states, strict=True)
             if token.issued_at is not None
         }
+
+
+def _near(sightings: Sequence[Sighting], waiting: Sequence[Registration]) -> dict[str, str]:
+    """Who was mailed a token to the network from which an account was opened: the last of them."""
+    mailed = {each.network: each.id for each in waiting[::-1] if each.status is Status.MAILED}
+    return {
+        each.name: f"maybe of request {mailed[each.network]}, from the same network"
+        for each in sightings
+        if each.network in mailed
+    }
 
 
 def _newly_used(connection: Connection, given: Mapping[int, int | None]) -> list[str]:

@@ -24,7 +24,7 @@ from gateway.homeserver.homeserver import (
 )
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings import Settings
-from gateway.store import alerts, audit, outbox, registrations, states, tokens
+from gateway.store import alerts, audit, home, outbox, registrations, states, tokens
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
@@ -202,7 +202,7 @@ class Rotation:
     async def _used_up(self) -> list[int]:
         """The registrations whose own token has opened its account."""
         now = self._clock()
-        living = await self._database.read(lambda c: tokens.living(c, now))
+        living, since = await self._database.read(lambda c: (tokens.living(c, now), home.since(c)))
         turns = asyncio.Semaphore(_AT_ONCE)
         is_away = False
 
@@ -216,7 +216,13 @@ class Rotation:
                     return None
                 return token.registration_id if state.is_used_up else None
 
-        own = [each for each in living if each.registration_id is not None and each.issued_at]
+        own = [
+            each
+            for each in living
+            if each.registration_id is not None
+            and each.issued_at is not None
+            and (since is None or each.issued_at >= since)
+        ]
         return [each for each in await asyncio.gather(*map(ask, own)) if each is not None]
 
     def _owe_again(self, connection: Connection, ended: list[IssuedToken], now: datetime) -> int:

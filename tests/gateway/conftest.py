@@ -187,9 +187,9 @@ class ToldDirectory:
             known = {"created_at": self.clock(), "restrictions": frozenset()} | known
             self.accounts[name] = Account(name, **known)
 
-    async def own_name(self) -> str | None:
-        self._call("own name")
-        return "admin"
+    async def own_names(self) -> frozenset[str]:
+        self._call("own names")
+        return frozenset({"admin"})
 
     async def account(self, name: str) -> Account | None:
         self._call(f"account {name}")
@@ -524,6 +524,7 @@ async def open_house(
             source=source,
             names=names,
             directory=directory,
+            home=settings.homeserver.identity,
             own=settings.own_name,
             watched_for=timedelta(days=8),
             clock=clock,

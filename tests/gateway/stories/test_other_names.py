@@ -1,5 +1,6 @@
 """Somebody who registers another name than he asked for is found, or it is said that he is not."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -132,3 +133,31 @@ async def test_a_token_that_may_be_over_by_the_homeservers_clock_is_nobodys_use(
     await settled(listing)
     assert await listing.statuses() == ["mailed"]
     assert await listing.alerts() == {}
+
+
+async def test_tokens_of_another_homeserver_are_not_asked_for_here(open_house, directory, clock):
+    before = await open_house(directory=directory)
+    await mailed(before, "ann")
+    await settled(before)
+    clock.turn(hours=1)
+    after = await open_house(directory=directory, homeserver={"url": "http://127.0.0.1:8"})
+    await after.use_token(1)  # such as one that tuwunel does not have
+    await settled(after)
+    assert await after.statuses() == ["mailed"]
+    assert await after.alerts() == {}
+    directory.open("eve")
+    await settled(after)
+    assert (await after.alerts())["unknown account"][0] == 1
+
+
+async def test_in_an_admin_room_tokens_are_asked_for_only_when_there_is_somebody_new(house):
+    house.source.abilities = replace(house.source.abilities, needs_room=True)
+    await mailed(house, "ann", "bob")
+    house.source.calls.clear()
+    await settled(house)
+    assert house.source.calls == []
+    await house.database.write(lambda c: accounts.seen(c, "zoe", house.clock()))
+    await house.use_token(1)
+    for _ in range(2):
+        await settled(house)
+    assert (await house.rows())[0].account == "zoe"

@@ -145,6 +145,20 @@ async def test_what_the_admin_room_tells_is_linked_or_told(house):
     assert entry.subject == "account eve"
 
 
+async def test_a_stranger_from_the_network_of_somebody_who_waits_may_be_he(open_house):
+    house = await open_house(tokens={"mode": "shared", "rotation": "0 0 * * *"})
+    await house.rotation.look()
+    await mailed(house, "ann", "bob")
+    await house.database.write(
+        lambda c: accounts.seen(c, "zoe", house.clock(), ip="198.51.1.9")  # bob's network
+    )
+    await settled(house)
+    assert (await details(house, "unknown account"))[0].endswith(
+        "from `198.51.1.0/24`, maybe of request 2, from the same network"
+    )
+    assert await house.statuses() == ["mailed", "mailed"]
+
+
 async def test_an_account_that_a_rotation_found_used_gets_its_name(listing, directory):
     await mailed(listing, "ann")
     await listing.use_token(1)

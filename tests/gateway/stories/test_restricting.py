@@ -177,7 +177,7 @@ async def test_what_a_homeserver_cannot_do_is_refused_clearly(house, zoe):
     ("name", "words"),
     [
         ("porter", "@porter is left alone: that is the bot's own account"),
-        ("admin", "@admin is left alone: that is the account by which Porter itself asks"),
+        ("admin", "@admin is left alone: by that account Porter asks the homeserver"),
         ("nobody", "There is no account @nobody"),
     ],
 )
@@ -197,7 +197,7 @@ async def test_an_account_that_turns_out_to_be_porters_own_is_not_locked_later(h
     await later(house)
     assert state(house, "admin") == frozenset()
     told = (await house.alerts())["account admin"][1]
-    assert told.startswith("What entry 1 asks for `@admin` cannot be done: `that is the account by")
+    assert told.startswith("What entry 1 asks for `@admin` cannot be done: `by that account")
     entries = await house.database.read(lambda c: audit.about(c, "account admin"))
     assert [(each.who, each.action) for each in entries] == [
         (MOD.who, "lock"),
@@ -303,7 +303,7 @@ async def test_a_locked_person_cannot_act_until_he_is_set_free(open_house, synap
             outcome = await change(house, action, author, name="rowdy-zoe")
             assert (outcome.waits, outcome.fault) == ("", "")
 
-        with pytest.raises(ValueError, match="the account by which Porter itself asks"):
+        with pytest.raises(ValueError, match="by that account Porter asks"):
             await house.restricting.plan("restricting-admin", "lock")
         with pytest.raises(ValueError, match="There is no account @nobody-here"):
             await house.restricting.plan("nobody-here", "lock")

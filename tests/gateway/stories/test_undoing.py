@@ -29,6 +29,7 @@ async def test_an_undo_repeated_after_a_crash_is_done_once(open_house, monkeypat
             hours=house.hours,
             muting=Muting(house.database, house.clock),
             reviews=house.reviews,
+            restricting=house.restricting,
             clock=house.clock,
         )
         return house, moderation, undoing
