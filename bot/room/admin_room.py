@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -21,7 +22,7 @@ from nio import Api, RoomSendResponse
 
 from bot.room.admin_inbox import MARK, ORDER, AdminInbox, Heard, Reply, server_user
 from bot.room.admin_survey import survey
-from bot.room.session import Session
+from bot.room.session import Session, Unanswered
 
 _log = structlog.get_logger(__name__)
 
@@ -153,42 +154,40 @@ class AdminRoom:
         """Read the room to its end; whether there was something new."""
         known = await self._desk.position(room_id)
         events = await self._news(room_id, known)
-        self._read_at = time.monotonic()
         if not events and known is None:
-            return False
+            raise Unanswered("the admin room shows none of its events")
+        self._read_at = time.monotonic()
         said = [heard for each in events if known and (heard := self._inbox.read(each))]
         self._is_silent &= not any(isinstance(each, Reply) for each in said)
         self._has_changed |= any("state_key" in each for each in events)
         newest = events[-1]["event_id"] if events else known.event_id if known else ""
         times = [each["origin_server_ts"] for each in events if self._inbox.is_trusted(each)]
-        at = max([known.at if known else 0, *times])
+        at = times[-1] if times else known.at if known else 0
         await self._desk.heard(said, Position(room_id, newest, at))
         return bool(said)
 
     async def _news(self, room_id: str, known: Position | None) -> list[dict[str, Any]]:
-        """The events after a known one, oldest first; the newest alone when none is known."""
+        """The events after a known one, oldest first; the newest few when none is known."""
         found: list[dict[str, Any]] = []  # newest first
-        start, size = None, 1 if known is None else _FEW
+        start, size = None, _FEW
         for _ in range(_MOST_PAGES):
             page = await self._session.ask(
                 self._session.client.room_messages, room_id, start=start, limit=size
             )
             for source in (event.source for event in page.chunk if _is_whole(event.source)):
-                if known is not None and self._is_known(source, known):
+                if known is not None and source["event_id"] == known.event_id:
                     return found[::-1]
                 found.append(source)
             start, size = page.end, _PAGE
             if known is None or not page.chunk or not start:
                 break
-        else:
-            _log.warning("admin_room_gap_too_long", events=len(found))
+        if known is not None:
+            _log.warning("admin_room_position_lost", events=len(found))
+            found = [*takewhile(lambda each: not self._is_old(each, known), found)]
         return found[::-1]
 
-    def _is_known(self, source: dict[str, Any], known: Position) -> bool:
-        """Whether an event was heard before. One whose time can be trusted tells it too, should
-        the event that we stopped at be gone."""
-        if source.get("event_id") == known.event_id:
-            return True
+    def _is_old(self, source: dict[str, Any], known: Position) -> bool:
+        """Whether an event's time, if it can be trusted, tells that it was heard before."""
         return self._inbox.is_trusted(source) and source["origin_server_ts"] < known.at - _SKEW
 
     async def _give_what_waits(self, room_id: str) -> bool:

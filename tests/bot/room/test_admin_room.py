@@ -214,6 +214,15 @@ async def test_the_time_tells_what_was_heard_when_the_last_event_is_gone(place):
     assert place.desk.accounts == ["ann"]
 
 
+async def test_a_homeserver_whose_clock_was_ahead_is_heard_when_it_is_right_again(place):
+    room = await place.enter()
+    place.desk.at = replace(place.desk.at, at=int((time.time() + 86_400) * 1000))
+    await place.server.say('New user "@ann:porter.localhost" registered on this server.')
+    await room.hear(place.server.room_id)
+    assert place.desk.accounts == ["ann"]
+    assert place.desk.at.at < (time.time() + 60) * 1000
+
+
 async def test_a_command_of_another_database_is_not_taken_for_ours(place):
     room = await place.enter()
     place.desk.orders[1] = RoomOrder(1, "mark of another", ISSUE)
