@@ -271,20 +271,16 @@ class Courier:
 
     async def _record_failure(self, mail: Mail, reason: str, permanent: bool, waits: bool) -> None:
         """`waits`: nothing went wrong; what the mail needs is not there yet."""
-        now = self._clock()
+        now, whose = self._clock(), mail.registration_id
         over = permanent or now - mail.created_at > self._give_up_after
 
         def record(connection: Connection) -> datetime | None:
             if over:
                 outbox.failed(connection, mail, reason)
                 can_resend = mail.kind == "token"
-                if can_resend and not self._has_working_token(
-                    connection, mail.registration_id, now
-                ):
-                    registrations.become(connection, mail.registration_id, Status.FAILED)
-                failures.given_up(
-                    connection, mail.registration_id, reason, now, can_resend=can_resend
-                )
+                if can_resend and not self._has_working_token(connection, whose, now):
+                    registrations.become(connection, whose, Status.FAILED)
+                failures.given_up(connection, whose, reason, now, can_resend=can_resend)
                 return None
             if waits:
                 return outbox.put_off(connection, mail, reason, now)
@@ -297,4 +293,5 @@ class Courier:
         except SQLAlchemyError as error:
             _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
             return
-        _log.warning("mail_failed", mail=mail.id, reason=reason, again_at=str(again_at))
+        tell, what = (_log.info, "mail_waits") if waits else (_log.warning, "mail_failed")
+        tell(what, mail=mail.id, reason=reason, again_at=str(again_at))

@@ -70,9 +70,10 @@ class AdminRoom:
         self.commands = commands
         self.moods: deque[str] = deque()
         self.is_away = False  # the bot
+        self.is_seen = True  # he notes each turn, not only what he hears
         self.given: list[str] = []  # every command that stands in the room
         self.held: list[Said] = []
-        self.untold: set[str] = set()  # tokens whose reply is lost for good
+        self.untold: set[str] = set()  # tokens that no reply will ever tell of
         self._database = database
         self._clock = clock
         self._heard: list[Said] = []
@@ -99,7 +100,8 @@ class AdminRoom:
         if self.is_away:
             return
         now, said = self._clock(), [*self._heard]
-        await self._database.write(lambda c: self._keep(c, said, now))
+        if said or self.is_seen:
+            await self._database.write(lambda c: self._keep(c, said, now))
         del self._heard[: len(said)]  # a bot that falls before this hears it once more
         for order in await self._database.read(lambda c: orders.to_give(c, 4)):
             await self.give(order)
@@ -126,6 +128,7 @@ class AdminRoom:
         if mood == "again":
             self._heard.append(Said(event_id, self.commands.answer(order.command)))
         if mood == "file":
+            self.untold.add(token_in(text) or "")
             text = "Output was too large to send as text."
         if mood == "late":
             self.held.append(Said(event_id, text))
