@@ -51,6 +51,7 @@ REVOKED = (
     "This token does not exist or has already expired",  # continuwuity
     "Registration token not found",  # tuwunel
 )
+STAYS = "cannot be revoked"  # a token of the configuration or of the token file, on both
 
 
 def revoke(value: str) -> str:

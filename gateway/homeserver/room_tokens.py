@@ -15,7 +15,7 @@ from datetime import timedelta
 from gateway.clock import Clock, utc_now
 from gateway.homeserver import room_commands
 from gateway.homeserver.admin_room import AdminRoom
-from gateway.homeserver.homeserver import HomeserverError, Issued, Token, TokenState
+from gateway.homeserver.homeserver import HomeserverError, Issued, Token, TokenState, Unable
 from gateway.homeserver.room_commands import Dialect
 from gateway.rules.replies import complaint_in, link_in, listed, token_in
 
@@ -57,9 +57,12 @@ class RoomTokens:
     async def revoke(self, value: str) -> None:
         """Revoke a token by its own value, or by that of the wish.
 
-        One that was never made is called off; should its reply come still, it is an orphan.
+        One that was never made is called off; should its reply come still, it is an orphan. Raises
+        Unable for one in the server's configuration or token file.
         """
-        reply = await self._room.discard(_value(value))
+        if not _VALUE.fullmatch(value):
+            return  # no server of these can have it
+        reply = await self._room.discard(value)
         made = value if reply is None else token_in(reply)
         if made is None:
             return
@@ -67,6 +70,11 @@ class RoomTokens:
         reply = await self._room.order(key, room_commands.revoke(made))
         if not any(words in reply for words in room_commands.REVOKED):
             await self._room.discard(key)
+            if room_commands.STAYS in reply:
+                raise Unable(
+                    "it stands in the homeserver's own configuration or token file, and ends only"
+                    " there"
+                )
             raise self._refusal("revoke a token", reply)
 
     async def state(self, value: str) -> TokenState:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from gateway.homeserver.admin_api import AdminApi
-from gateway.homeserver.homeserver import HomeserverError, Issued, Token, TokenState
+from gateway.homeserver.homeserver import HomeserverError, Issued, Token, TokenState, Unable
 from gateway.homeserver.question import Answer
 from gateway.rules.tokens import new_token
 
@@ -81,7 +81,7 @@ class SynapseTokens:
     async def _ask(self, method: str, tail: str, body: dict[str, Any] | None = None) -> Answer:
         # A value that is no token ("..", "a/b") must not reach another part of the admin API.
         if tail in (".", ".."):
-            raise HomeserverError(f"{tail!r} is no registration token")
+            raise Unable(f"a token that reads {tail!r} cannot be asked for")
         return await self._api.ask(method, _TOKENS + quote(tail, safe=""), body=body)
 
 

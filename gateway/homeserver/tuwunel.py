@@ -55,7 +55,7 @@ class TuwunelTokens(SynapseTokens):
         answer = await self._ask("DELETE", value)
         if "config file" in str(answer.body.get("error")):  # 403; up to 1.8.3 it was a 500
             raise Unable(
-                "it stands in tuwunel's own configuration or token file, and ends only there"
+                "it stands in the homeserver's own configuration or token file, and ends only there"
             )
         if answer.status != 200 and not is_unknown(answer):
             raise self._api.refusal("revoke a token", answer)

@@ -58,6 +58,7 @@ class AdminCommands:
         server_name: str = "porter.localhost",
     ) -> None:
         self.tokens: dict[str, Live] = {}
+        self.configured: set[str] = set()  # of its configuration or token file
         self.people = {} if people is None else people
         self._server_name = server_name
         self._kind = kind
@@ -149,6 +150,11 @@ class AdminCommands:
         return live
 
     def _revoke(self, token: str) -> str:
+        if token in self.configured:
+            what = "The token set in the config file cannot be revoked."
+            if self._kind == "continuwuity":
+                what = "Tokens set in the registration token file cannot be revoked."
+            raise Failure(what)
         if token in self.in_force():
             del self.tokens[token]
             return "Token revoked successfully."
