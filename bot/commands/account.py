@@ -119,7 +119,9 @@ def _known(connection: Connection, name: str) -> _Known:
     network = request.network if request else sighting.network if sighting else None
     named = registrations.named(connection, [name.lower()])
     others = [(id, status) for _, id, status in named if request is None or id != request.id]
+    key, but = (request.email_key, request.id) if request else (None, None)
     near = accounts.near(connection, network, _MOST) if network else []
+    asked = lookback.neighbours(connection, network, key, _MOST, but=but) if network else []
     return _Known(
         sighting,
         request,
@@ -127,7 +129,7 @@ def _known(connection: Connection, name: str) -> _Known:
         restrictions.wanted(connection, name),
         [each for each in audit.about(connection, f"account {name}") if each.action != "note"],
         notes.about(connection, f"registration {request.id}") if request else [],
-        lookback.neighbours(connection, request, _MOST) if request else [],
+        asked,
         [each for each in near if each.name != name],
     )
 
@@ -185,10 +187,11 @@ def _entry(entry: Entry) -> Line:
 def _neighbours(known: _Known, full: bool) -> list[Line]:
     lines: list[Line] = []
     request = known.request
-    if request is not None and known.neighbours:
+    if known.neighbours:
         rows = tuple(_neighbour(each, request, full) for each in known.neighbours)
+        whose = "from its network or with its address" if request else "from its network"
         lines += [
-            f"Other requests from its network or with its address, the newest {len(rows)}:",
+            f"Other requests {whose}, the newest {len(rows)}:",
             Grid(("No.", "Asked", "Status", "Name", "Address", "Shares"), rows),
         ]
     elif request is not None:
@@ -201,15 +204,10 @@ def _neighbours(known: _Known, full: bool) -> list[Line]:
     return lines
 
 
-def _neighbour(each: Registration, request: Registration, full: bool) -> tuple[Cell, ...]:
-    shared = [
-        word
-        for word, same in (
-            ("network", each.network == request.network),
-            ("address", each.email_key == request.email_key),
-        )
-        if same
-    ]
+def _neighbour(each: Registration, request: Registration | None, full: bool) -> tuple[Cell, ...]:
+    is_near = request is None or each.network == request.network
+    shared = ["network"] if is_near else []
+    shared += ["address"] if request is not None and each.email_key == request.email_key else []
     has_other = each.account not in (None, each.name)
     return (
         str(each.id),

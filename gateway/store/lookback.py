@@ -211,14 +211,21 @@ def earlier(
     )
 
 
-def neighbours(connection: Connection, registration: Registration, most: int) -> list[Registration]:
-    """The newest other requests from its network, or with its address."""
+def neighbours(
+    connection: Connection,
+    network: str,
+    email_key: str | None,
+    most: int,
+    *,
+    but: int | None = None,
+) -> list[Registration]:
+    """The newest requests from a network or with an address, without the one of number `but`."""
     r = registrations.c
     # Each half by its own index; of both the newest.
-    halves = (r.network == registration.network, r.email_key == registration.email_key)
+    halves = [r.network == network] + ([] if email_key is None else [r.email_key == email_key])
     found: dict[int, Registration] = {}
     for which in halves:
-        query = select(registrations).where(which, r.id != registration.id)
+        query = select(registrations).where(which, r.id != (but or 0))
         rows = connection.execute(query.order_by(r.created_at.desc()).limit(most)).mappings()
         found |= {row["id"]: read(row) for row in rows}
     return sorted(found.values(), key=lambda each: each.id, reverse=True)[:most]

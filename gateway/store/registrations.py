@@ -147,7 +147,7 @@ def rival(connection: Connection, registration: Registration, now: datetime) -> 
         r.name == registration.name,
         r.id != registration.id,
         or_(
-            r.status == Status.REGISTERED,
+            r.account == registration.name,
             and_(r.status.in_(UNDECIDED), r.held_until > now),
         ),
     )
@@ -209,9 +209,13 @@ def awaiting_account(connection: Connection, since: datetime, most: int) -> list
 
 
 def named(connection: Connection, names: Sequence[str]) -> list[tuple[str, int, Status]]:
-    """The requests for some names, by name, number and status, newest first."""
+    """The requests for some names, by name, number and status, newest first.
+
+    Without those that became an account of another name.
+    """
     r = registrations.c
-    query = select(r.name, r.id, r.status).where(r.name.in_(names)).order_by(r.id.desc())
+    has_it = or_(r.account.is_(None), r.account == r.name)
+    query = select(r.name, r.id, r.status).where(r.name.in_(names), has_it).order_by(r.id.desc())
     return [(name, number, Status(status)) for name, number, status in connection.execute(query)]
 
 

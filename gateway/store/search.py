@@ -25,7 +25,7 @@ class Wanted:
     """What registrations must have to be found: all of it.
 
     `address` is compared as its provider delivers; `domain` takes its subdomains along; `text` may
-    stand anywhere in name, address or IP. `since` belongs to the span, `until` does not.
+    stand anywhere in name, account, address or IP. `since` belongs to the span, `until` does not.
     """
 
     text: str = ""
@@ -102,7 +102,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     r = registrations.c
     found: list[ColumnElement[bool]] = []
     if wanted.text:
-        fields = (r.name, r.email, r.email_key, r.ip, r.network)
+        fields = (r.name, r.account, r.email, r.email_key, r.ip, r.network)
         found.append(or_(*(each.contains(wanted.text, autoescape=True) for each in fields)))
     if wanted.address:
         found.append(r.email_key == wanted.address)

@@ -62,6 +62,7 @@ async def test_an_account_under_another_name_is_told_with_both(typed, desk, appl
     directory.abilities = replace(directory.abilities, restricts=frozenset())
     assert (await typed("account zoe")).offers == (("📄", "registration 1"),)
     assert "under another name: zoe" in (await typed("registration 1")).plain()
+    assert "ann" in (await typed("registrations zoe")).plain()
 
 
 async def test_a_stranger_and_nobody_are_told_apart(typed, desk, apply, directory):
@@ -75,6 +76,18 @@ async def test_a_stranger_and_nobody_are_told_apart(typed, desk, apply, director
     answer = await typed("account nobody")
     assert not answer.ok
     assert answer.plain() == "There is no account @nobody."
+
+
+async def test_who_asked_from_a_strangers_network_is_told(typed, desk, apply, directory):
+    await apply()
+    await apply("bob", "bob@other.example", "198.51.100.1")
+    directory.open("eve")
+    await desk.database.write(lambda c: accounts.seen(c, "eve", desk.clock(), ip="203.0.113.5"))
+    assert (await typed("account eve")).plain().splitlines()[3:] == [
+        "Other requests from its network, the newest 1:",
+        "No. · Asked · Status · Name · Address · Shares",
+        "1 · 2026-11-24 12:00 · pending · ann · a…@example.net · network",
+    ]
 
 
 async def test_a_homeserver_that_is_away_hides_nothing_of_ours(typed, desk, apply, directory):

@@ -6,12 +6,16 @@ from datetime import timedelta
 import pytest
 
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.store import accounts
+from gateway.store import accounts, registrations
+from gateway.store.audit import Author
 from gateway.store.registrations import Status
+from gateway.stories.unknown_accounts import UnknownAccounts
 from tests.gateway.conftest import ToldDirectory
 from tests.gateway.stories.test_account_list import seen, settled
 from tests.gateway.stories.test_accounts import mailed
 from tests.gateway.stories.test_ownership import details
+
+MOD = Author("@mod:example.org", "$event")
 
 
 @pytest.fixture
@@ -161,3 +165,22 @@ async def test_in_an_admin_room_tokens_are_asked_for_only_when_there_is_somebody
     for _ in range(2):
         await settled(house)
     assert (await house.rows())[0].account == "zoe"
+
+
+async def test_the_name_that_he_did_not_take_is_free_again(listing, directory):
+    await mailed(listing, "ann")
+    directory.open("zoe")
+    await listing.use_token(1)
+    await settled(listing)
+    await listing.apply("ann", "other@example.net", "192.0.2.1")
+    ann = (await listing.rows())[1]
+    now = listing.clock()
+    assert await listing.database.read(lambda c: registrations.rival(c, ann, now)) is None
+    directory.open("ann")  # and whoever takes it past the desk is no acquaintance
+    found = await UnknownAccounts(listing.settings, listing.database, directory).find(None)
+    assert [each.account.name for each in found.unknown] == []
+    await listing.reviews.reject(MOD, 2)
+    found = await UnknownAccounts(listing.settings, listing.database, directory).find(None)
+    assert [(each.account.name, each.request) for each in found.unknown] == [
+        ("ann", (2, Status.REJECTED))
+    ]
