@@ -15,6 +15,7 @@ from bot.operator import token_file
 from bot.operator.auth_service import check_issuer, check_site
 from bot.operator.finding import Finding
 from bot.operator.fit import fit
+from bot.operator.guard import check_guard
 from bot.operator.sign_up import check_sign_up
 from bot.room.inspection import inspect
 from gateway import edges
@@ -108,7 +109,7 @@ async def _ask_homeserver(
     url, limit = homeserver.url, homeserver.timeout
     found = [] if server is None else fit(homeserver, server)
     if homeserver.token_file is not None:
-        found += token_file.look(homeserver.token_file, server or Identity())
+        found += token_file.look(homeserver.token_file)
     # In a way that does not fit, tokens need not be asked for: another sentence for the same fault.
     fits = server is not None and all(each.is_warning for each in found)
     questions = []
@@ -119,6 +120,7 @@ async def _ask_homeserver(
             questions.append(_check_service(session, settings, server))
         elif not (server.key == "synapse" and server.issuer):  # that service signs people up
             questions.append(check_sign_up(session, url, limit, server))
+            questions.append(check_guard(session, homeserver, server))
         if bot is not None and may_log_in:
             questions.append(_check_room(settings, bot))
     return found + await _side_by_side(*questions)

@@ -4,26 +4,14 @@ import stat
 from pathlib import Path
 
 from bot.operator.finding import Finding
-from gateway.homeserver.identity import Identity
-from gateway.homeserver.version import parse_version
 
 _MOUNTS = Path("/proc/self/mountinfo")
 _LARGEST = 1 << 20  # bytes of a token file that are looked at
-_FAILS_OPEN = parse_version("1.4.8")  # tuwunel, from here on
 
 
-def look(path: Path, server: Identity) -> list[Finding]:
+def look(path: Path) -> list[Finding]:
     """What is wrong with the file as it is; that its folder can be used is found out elsewhere."""
-    found = _place(path) or [*_rights(path), *_content(path)]
-    version = server.version
-    if server.key == "tuwunel" and (not version.is_known or version >= _FAILS_OPEN):
-        text = (
-            "homeserver.token_file: a tuwunel that cannot read its token file for a moment needs no"
-            " token at all, and from here its configuration cannot be seen; make sure that it has a"
-            " long undisclosed registration_token beside the file"
-        )
-        found.append(Finding(text, is_warning=True))
-    return found
+    return _place(path) or [*_rights(path), *_content(path)]
 
 
 def _place(path: Path) -> list[Finding]:
@@ -36,7 +24,7 @@ def _place(path: Path) -> list[Finding]:
         return [Finding(text)]
     if path.is_dir():
         return [Finding(f"{where} is a folder; name a file in it")]
-    if str(path.absolute()) in mount_points(_read(_MOUNTS)):
+    if str(path.resolve()) in mount_points(_read(_MOUNTS)):
         text = (
             f"{where} is mounted by itself, so it cannot be replaced and others keep its old"
             " content; mount its folder, here and where the homeserver runs"

@@ -102,7 +102,8 @@ class Conduwuit:
 
     async def _register(self, request: web.Request) -> web.Response:
         body = await request.json()
-        fault = self._fault_of(body["username"])
+        wish = body.get("username", secrets.token_hex(5))  # it makes one up where none is wished
+        fault = self._fault_of(wish)
         if fault is not None:
             return fault
         auth: dict[str, Any] | None = body.get("auth")
@@ -119,7 +120,7 @@ class Conduwuit:
         if auth["type"] != stage:
             return self._go_on(session)
         del self._sign_ups[session]
-        name, access_token = body["username"].lower(), secrets.token_hex(16)
+        name, access_token = wish.lower(), secrets.token_hex(16)
         self.accounts[name] = Person(body["password"], {access_token})
         user = f"@{name}:{self.server_name}"
         return web.json_response(

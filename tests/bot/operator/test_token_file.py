@@ -6,10 +6,6 @@ import pytest
 
 from bot.operator import token_file
 from bot.operator.token_file import look, mount_points
-from gateway.homeserver.identity import Identity
-from gateway.homeserver.version import parse_version
-
-CONDUWUIT = Identity("conduwuit", parse_version("0.5.0-rc4"))
 
 
 @pytest.fixture
@@ -19,8 +15,8 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def said(path: Path, server: Identity = CONDUWUIT) -> list[str]:
-    return [str(each) for each in look(path, server)]
+def said(path: Path) -> list[str]:
+    return [str(each) for each in look(path)]
 
 
 def test_a_file_in_order_is_not_spoken_of(file: Path) -> None:
@@ -95,14 +91,3 @@ def test_mounts_are_read_as_the_kernel_writes_them() -> None:
     text = "40 22 8:1 / /with\\040space rw - x\n41 22 8:1 / /caf\u00e9 rw - x\nrubbish\n"
     assert mount_points(text) == {"/with space", "/caf\u00e9"}
     assert "/" in mount_points(Path("/proc/self/mountinfo").read_text())
-
-
-@pytest.mark.parametrize(
-    ("version", "is_told"), [("1.4.7", False), ("1.4.8", True), ("1.9.0", True), ("main", True)]
-)
-def test_a_tuwunel_that_fails_open_is_to_be_guarded(
-    file: Path, version: str, is_told: bool
-) -> None:
-    found = said(file, Identity("Tuwunel", parse_version(version)))
-    assert [each.startswith("warning: ") for each in found] == [True] * is_told
-    assert all("a long undisclosed registration_token beside the file" in each for each in found)
