@@ -1,7 +1,6 @@
 """Accounts by commands in the homeserver's admin room."""
 
 import re
-import secrets
 
 from gateway.homeserver.admin_room import AdminRoom
 from gateway.homeserver.homeserver import (
@@ -17,8 +16,6 @@ from gateway.rules.replies import complaint_in
 
 # What these servers take for a name; of any other they say that it cannot be had.
 _NAME = re.compile(r"[A-Za-z0-9._=/+-]+")
-
-
 OWN = frozenset({"conduit"})  # the user in whose name the server itself speaks, on all of them
 
 
@@ -46,27 +43,30 @@ class RoomAccounts:
         """Deactivate, suspend or lock. A deactivated account also leaves its rooms."""
         if restriction not in self.restricts:
             raise Unable(f"{self._title} lets nobody be {restriction} from here")
+        if restriction in LIFT:
+            await self._room.discard(_key(LIFT[restriction][0], name))
         await self._do(name, *RESTRICT[restriction])
 
     async def lift(self, name: str, restriction: Restriction) -> None:
         """Unsuspend or unlock."""
+        await self._room.discard(_key(RESTRICT[restriction][0], name))
         if restriction not in self.lifts:
             raise Unable(f"with {self._title} nobody can be freed from being {restriction}")
         await self._do(name, *LIFT[restriction])
 
     async def _do(self, name: str, verb: str, done: str) -> None:
-        """A command that is wanted now: carried out later, unasked, it would surprise."""
+        """One command. While its reply is owed it stays ordered, until the contrary is wanted."""
         # Some of these servers would make the account that they are to deactivate.
         if await self.account(name) is None:
             raise HomeserverError(f"{self._title} has no account of that name")
-        user = f"@{name}:{self._server_name}"
-        command = f"!admin users {verb} {user}"
-        key = f"{command} {secrets.token_hex(8)}"
-        try:
-            reply = await self._room.order(key, command)
-        finally:
-            await self._room.discard(key)
+        key, user = _key(verb, name), f"@{name}:{self._server_name}"
+        reply = await self._room.order(key, f"!admin users {verb} {user}")
+        await self._room.discard(key)  # the next time it is another one
         if f"User {user} has been {done}".casefold() not in reply.casefold():
             raise HomeserverError(
                 f"{self._title} did not {verb} @{name} in its admin room: {complaint_in(reply)}"
             )
+
+
+def _key(verb: str, name: str) -> str:
+    return f"{verb} @{name}"

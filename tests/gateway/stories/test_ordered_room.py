@@ -5,7 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.homeserver.homeserver import HomeserverError, NotYet, Restriction, Token
+from gateway.homeserver.homeserver import (
+    HomeserverError,
+    NameAvailability,
+    NotYet,
+    Restriction,
+    Token,
+    Unable,
+)
 from gateway.homeserver.room_accounts import RoomAccounts
 from gateway.homeserver.room_commands import CONTINUWUITY, TUWUNEL
 from gateway.homeserver.room_server import RoomServer
@@ -345,10 +352,8 @@ async def test_how_often_a_token_was_used_is_read_off_one_list(ordered, room):
 
 
 async def test_an_account_is_suspended_and_freed_by_the_room(ordered, room):
-    names = ToldNames()
-    names.usual = names.usual.TAKEN
-    edge = server_of(ordered, names=names)
-    person = room.commands.people["rowdy"] = Person("secret")
+    edge, person = taken(ordered), Person("secret")
+    room.commands.people["rowdy"] = person
     async with room.working():
         await edge.restrict("rowdy", Restriction.SUSPENDED)
         assert person.is_suspended
@@ -361,11 +366,34 @@ async def test_an_account_is_suspended_and_freed_by_the_room(ordered, room):
             await edge.restrict("rowdy", Restriction.LOCKED)
 
 
-async def test_a_restriction_that_was_not_given_in_time_is_not_given_later(ordered, room):
-    names = ToldNames()
-    names.usual = names.usual.TAKEN
-    person = room.commands.people["rowdy"] = Person("secret")
-    with pytest.raises(NotYet):
-        await server_of(ordered, names=names).restrict("rowdy", Restriction.DEACTIVATED)
+async def test_a_restriction_waits_for_the_bot_and_is_given_once(ordered, room):
+    edge, person = taken(ordered), Person("secret")
+    room.commands.people["rowdy"] = person
+    for _ in range(2):
+        with pytest.raises(NotYet):
+            await edge.restrict("rowdy", Restriction.DEACTIVATED)
     await room.turn()
-    assert room.given == [] and person.password
+    await room.turn()
+    await edge.restrict("rowdy", Restriction.DEACTIVATED)
+    assert room.given == ["!admin users deactivate @rowdy:example.org"]
+    assert person.password is None
+
+
+async def test_a_restriction_that_was_taken_back_before_it_was_given_never_is(ordered, room):
+    edge, person = taken(ordered), Person("secret")
+    room.commands.people["rowdy"] = person
+    with pytest.raises(NotYet):
+        await edge.restrict("rowdy", Restriction.LOCKED)
+    with pytest.raises(NotYet):
+        await edge.lift("rowdy", Restriction.LOCKED)
+    await room.turn()
+    assert room.given == ["!admin users unlock @rowdy:example.org"]
+    with pytest.raises(Unable):
+        await edge.lift("rowdy", Restriction.DEACTIVATED)
+
+
+def taken(ordered):
+    """The edge to a server where every name is taken."""
+    names = ToldNames()
+    names.usual = NameAvailability.TAKEN
+    return server_of(ordered, names=names)
