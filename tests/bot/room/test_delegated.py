@@ -5,6 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,11 +16,15 @@ from click.testing import CliRunner
 
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
+from bot.operator.fit import fit
 from bot.room.inspection import inspect
 from bot.room.power import Rule
 from bot.room.session import RoomError, Session
 from bot.room.signing import reset, sign_device
 from bot.terminal import main
+from gateway.homeserver.identity import identify
+from gateway.homeserver.sign_up import ask_sign_up
+from gateway.settings import Homeserver
 from tests.bot.conftest import CONFIG
 from tests.bot.room.conftest import House
 from tests.stand_ins.mas_compat import CompatMas
@@ -235,3 +240,19 @@ async def test_the_bot_serves_its_encrypted_room(ground: Ground, book: Any) -> N
     await mod.ask(room, "!porter status")
     assert book.texts == ["status"]
     assert not any("not signed" in each for each in book.warnings)
+
+
+async def test_the_check_sees_the_service_before_a_real_synapse(ground: Ground) -> None:
+    limit = timedelta(seconds=5)
+    async with aiohttp.ClientSession() as session:
+        found = await identify(session, ground.synapse.url, limit)
+        sign_up = await ask_sign_up(session, ground.synapse.url, limit)
+    assert found.name == "Synapse"
+    assert found.version.is_known
+    assert (found.issuer or "").rstrip("/") == ground.mas.url
+    assert sign_up.is_closed
+    where = {"url": ground.synapse.url, "auth_url": ground.mas.url}
+    behind = Homeserver(kind="mas", client_id="c", client_secret="s", **where)
+    assert fit(behind, found) == []
+    (fault,) = fit(Homeserver(kind="synapse", url=ground.synapse.url, admin_token="x"), found)
+    assert "set kind: mas" in fault.text
