@@ -32,9 +32,10 @@ async def _standing(call: Call, show: bool) -> Answer:
     given = await call.desk.rotation.given.standing()
     lines += ["Given away by hand:"] if given else []
     makes_tokens = call.desk.rotation.given.makes_tokens
-    lines += [_told(each, show and _is_known(each.token, makes_tokens)) for each in given]
+    known = [each for each in given if _is_known(each.token, makes_tokens)]
+    lines += [_told(each, show and each in known) for each in given]
     if show:
-        shown = bool(given or (is_shared and shared))
+        shown = bool(known or (is_shared and shared))
         ends = (
             "`token rotate` ends them all"
             if call.desk.homeserver.abilities.replaces_tokens

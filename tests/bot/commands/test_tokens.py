@@ -1,6 +1,7 @@
 """Moderators see how the tokens stand and replace them after a leak."""
 
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -11,6 +12,8 @@ from gateway.store import registrations, tallies, tokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Request, Status
 from tests.bot.conftest import CONFIG
+from tests.stand_ins.admin_commands import AdminCommands
+from tests.stand_ins.continuwuity import LINK, AdminRoom
 
 
 async def test_the_token_itself_is_shown_only_on_demand(typed, desk, tmp_path):
@@ -149,3 +152,61 @@ async def test_a_fixed_token_is_shown_and_what_cannot_be_done_with_it_is_said(tm
             assert not answer.ok and said in answer.plain(), answer.plain()
         await desk.rotation.look()
         assert "fixedtokenone2" in (await console.type("token --show", author)).plain()
+
+
+ROOM = """
+server_name: example.org
+state: state
+bans: bans
+homeserver: {kind: continuwuity, url: "http://127.0.0.1:1", admin_room: "#admins:example.org",
+  timeout: 1s}
+smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
+bot: {user: "@porter:example.org", password: secret, room: "#moderators:example.org"}
+"""
+
+
+@pytest.fixture
+async def by_room(tmp_path, clock):
+    """A desk whose tokens are commanded in the admin room, what is typed there, and that room."""
+    async with open_desk(parse(ROOM, tmp_path, {}), clock) as desk:
+        numbers = count(1)
+
+        async def type_line(text):
+            author = Author("@mod:example.org", f"$event{next(numbers)}")
+            return await Console(desk).type(text, author)
+
+        yield type_line, AdminRoom(desk.database, AdminCommands(link=LINK), clock)
+
+
+async def test_a_token_of_the_homeservers_own_making_is_told_with_its_page(by_room):
+    typed, room = by_room
+    async with room.working():
+        answer = await typed("token issue")
+    (value,) = room.commands.in_force()
+    assert answer.ok
+    assert answer.plain().splitlines() == [
+        f"Token 1: {value}",
+        f"A page where it is filled in: {LINK}{value}",
+        "It opens one account until 2026-12-01 12:00 UTC.",
+        "To end it: token revoke 1",
+    ]
+    async with room.working():
+        assert (await typed(f"token revoke {value}")).ok
+    assert room.commands.in_force() == set()
+
+
+async def test_a_token_that_the_room_has_not_made_yet_has_no_value_to_show(by_room):
+    typed, room = by_room
+    answer = await typed("token issue")
+    assert not answer.ok
+    assert answer.plain().splitlines() == [
+        "Token 1 is asked for in the homeserver's admin room.",
+        "It opens one account until 2026-12-01 12:00 UTC.",
+        "It is not there yet; then it stands in token --show.",
+        "To end it: token revoke 1",
+    ]
+    told = (await typed("token --show")).plain()
+    assert "not in force yet" in told and "There is none to show" in told
+    assert (await typed("token revoke 1")).ok
+    await room.turn()
+    assert room.given.count("!admin token issue --once") == 0
