@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from gateway.homeserver.homeserver import (
     Abilities,
+    Account,
     Homeserver,
     Issued,
     NameAvailability,
@@ -68,6 +69,12 @@ class FileServer(Homeserver):
     async def own_names(self) -> frozenset[str]:
         """The server's own user, where accounts are within our reach."""
         return frozenset() if self._accounts is None else OWN
+
+    async def account(self, name: str) -> Account | None:
+        """All that is told of an account is that its name is taken."""
+        if self._accounts is None:
+            return await super().account(name)
+        return await self._accounts.account(name)
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
         """By the admin room, if there is one."""

@@ -25,7 +25,7 @@ from gateway.homeserver.homeserver import (
 )
 from tests.gateway.homeserver.subjects.file_server import open_conduwuit
 from tests.gateway.homeserver.subjects.mas import open_mas
-from tests.gateway.homeserver.subjects.room import open_room
+from tests.gateway.homeserver.subjects.room import open_conduwuit_with_its_room, open_room
 from tests.gateway.homeserver.subjects.static import open_static
 from tests.gateway.homeserver.subjects.subject import Ground, Open, Subject, given
 from tests.gateway.homeserver.subjects.synapse import open_synapse
@@ -41,6 +41,7 @@ KINDS: dict[str, Open] = {
     "tuwunel 1.8.1": open_tuwunel("1.8.1"),
     "tuwunel 1.9.0": open_tuwunel("1.9.0"),
     "conduwuit": open_conduwuit,
+    "conduwuit with its room": open_conduwuit_with_its_room,
     "static": open_static,
 }
 # Between the desk and these stands a line on which a proxy may ask twice.

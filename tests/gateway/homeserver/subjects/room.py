@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+from gateway.homeserver.file_server import FileServer
 from gateway.homeserver.homeserver import Homeserver, Restriction
 from gateway.homeserver.room_accounts import RoomAccounts
-from gateway.homeserver.room_commands import CONTINUWUITY, TUWUNEL
+from gateway.homeserver.room_commands import CONDUWUIT, CONTINUWUITY, TUWUNEL
 from gateway.homeserver.room_server import RoomServer
 from gateway.homeserver.room_tokens import RoomTokens
+from gateway.homeserver.token_file import TokenFile
 from gateway.store.database import Database
 from gateway.stories.ordered_room import OrderedRoom
+from tests.gateway.homeserver.subjects.file_server import FileSubject
 from tests.gateway.homeserver.subjects.subject import (
     BRIEF,
     PATIENCE,
@@ -21,7 +25,10 @@ from tests.gateway.homeserver.subjects.subject import (
     Subject,
     names_at,
 )
+from tests.stand_ins.admin_commands import AdminCommands
+from tests.stand_ins.conduwuit import Conduwuit
 from tests.stand_ins.continuwuity import AdminRoom, Continuwuity
+from tests.stand_ins.person import Person
 
 _DIALECTS = {"continuwuity": CONTINUWUITY, "tuwunel": TUWUNEL}
 
@@ -60,13 +67,7 @@ class RoomSubject(Subject):
 
     async def restrictions(self, name: str) -> set[Restriction]:
         """As the server has it: it tells nobody."""
-        person = self._server.accounts[name]
-        found = {
-            Restriction.DEACTIVATED: person.password is None,
-            Restriction.SUSPENDED: person.is_suspended,
-            Restriction.LOCKED: person.is_locked,
-        }
-        return {restriction for restriction, is_so in found.items() if is_so}
+        return restrictions_of(self._server.accounts[name])
 
     def _edge(self, patience: timedelta) -> Homeserver:
         room = OrderedRoom(self._database, patience)
@@ -74,6 +75,16 @@ class RoomSubject(Subject):
         accounts = RoomAccounts(room, self._dialect, names, self._server.server_name)
         tokens = RoomTokens(room, self._dialect, memory=timedelta())
         return RoomServer(self._dialect.title, tokens, accounts, names)
+
+
+def restrictions_of(person: Person) -> set[Restriction]:
+    """What keeps somebody from his account."""
+    found = {
+        Restriction.DEACTIVATED: person.password is None,
+        Restriction.SUSPENDED: person.is_suspended,
+        Restriction.LOCKED: person.is_locked,
+    }
+    return {restriction for restriction, is_so in found.items() if is_so}
 
 
 def open_room(kind: str, **more: Any) -> Open:
@@ -94,3 +105,37 @@ def open_room(kind: str, **more: Any) -> Open:
             await database.close()
 
     return open_it
+
+
+class FileAndRoomSubject(FileSubject):
+    """Tokens by a file, accounts by the room: conduwuit, with its bot."""
+
+    def __init__(
+        self, ground: Ground, server: Conduwuit, path: Path, accounts: RoomAccounts
+    ) -> None:
+        super().__init__(ground, server.url, path, CONDUWUIT.title)
+        names = names_at(ground.session, server.url)
+        self.homeserver = FileServer(TokenFile(path), names, CONDUWUIT.title, accounts)
+        self._server = server
+
+    async def restrictions(self, name: str) -> set[Restriction]:
+        return restrictions_of(self._server.accounts[name])
+
+
+@asynccontextmanager
+async def open_conduwuit_with_its_room(ground: Ground) -> AsyncIterator[Subject]:
+    """The stand-in; the file holds a token that nobody asked for."""
+    path, database = ground.folder / "tokens", Database(ground.folder / "porter.db")
+    path.write_text("guardthatnobodyknows\n")
+    database.open()
+    server = Conduwuit(token_file=path)
+    await server.start()
+    room = AdminRoom(database, AdminCommands("conduwuit", people=server.accounts))
+    names = names_at(ground.session, server.url)
+    accounts = RoomAccounts(OrderedRoom(database, PATIENCE), CONDUWUIT, names, server.server_name)
+    try:
+        async with room.working():
+            yield FileAndRoomSubject(ground, server, path, accounts)
+    finally:
+        await server.stop()
+        await database.close()
