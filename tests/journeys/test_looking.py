@@ -1,13 +1,14 @@
 """What moderators see of requests, tokens and accounts, on a real homeserver."""
 
 from collections.abc import Callable
+from typing import Any
 
 import aiohttp
 
 from bot.demo.applicant import Applicant
 from bot.demo.synapse import Synapse
 from bot.room.member import Member
-from tests.journeys.conftest import OpenHouse, Post, moderated, token_of, until
+from tests.journeys.conftest import OpenHouse, Post, moderated, text_of, token_of, until
 
 
 async def test_a_moderator_follows_a_request_to_its_account(
@@ -37,7 +38,7 @@ async def test_a_moderator_follows_a_request_to_its_account(
 
     await synapse.register_user(stranger, "pass-word-1")
     applicant = Applicant(session, house.url, synapse.url, "203.0.113.1")
-    status, _ = await applicant.open_account(name, token)
+    status, opened = await applicant.open_account(name, token)
     assert status == 200
     unknown = await moderator.ask("!porter unknown accounts --since 1h")
     assert f"\n{stranger} · " in unknown
@@ -50,3 +51,24 @@ async def test_a_moderator_follows_a_request_to_its_account(
     assert "1 request, 0 refused, 1 account opened." in await moderator.ask(
         "!porter stats --days 2"
     )
+
+    async def refusal() -> Any:
+        """What the homeserver tells the account's owner who asks for something."""
+        headers = {"Authorization": f"Bearer {opened['access_token']}"}
+        url = f"{synapse.url}/_matrix/client/v3/account/whoami"
+        async with session.get(url, headers=headers) as response:
+            return (await response.json()).get("errcode")
+
+    told = await moderator.ask(f"!porter account @{name}:porter.localhost")
+    assert "Registration 1: registered" in told
+    assert f"{name}@example.net" not in told
+    assert "it can do nothing until it is unlocked" in await moderator.ask(
+        f"!porter account lock {name} --reason 'spam' --tell"
+    )
+    assert await refusal() is None
+    assert f"@{name} is locked now" in await moderator.ask("!porter confirm 1")
+    assert await refusal() == "M_USER_LOCKED"
+    await until(lambda: len(post.to(f"{name}@example.net")) == 2)
+    assert "have locked it" in text_of(await post.mail_to(f"{name}@example.net"))
+    assert f"account {name} is free" in await moderator.ask("!porter undo")
+    assert await refusal() is None

@@ -148,13 +148,14 @@ async def test_a_listed_account_ends_the_look_at_its_request(open_house, directo
 
 
 async def test_a_list_without_times_is_read_seldom_and_names_are_asked_for(open_house, directory):
-    house = await open_house(directory=directory)
+    tokens = {"mode": "shared", "rotation": "0 0 * * *"}
+    house = await open_house(directory=directory, tokens=tokens)
+    await house.rotation.look()
     directory.open("root", created_at=None)
     await settled(house)
     await mailed(house, "ann")
     directory.open("ann", "eve", created_at=None)
     house.names.answers["ann"] = NameAvailability.TAKEN
-    await house.use_token(1)
     directory.calls.clear()
     await settled(house)
     assert await house.statuses() == ["registered"]

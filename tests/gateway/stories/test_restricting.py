@@ -153,11 +153,12 @@ async def test_a_lock_that_comes_after_its_own_end_is_lifted_again(house, zoe):
     await change(house, "lock")
     house.directory.is_down = False
     (late,) = await house.database.read(restrictions.unfulfilled)
-    await change(house, "enable", OTHER)
+    await change(house, "enable", OTHER, tells=True)
     assert not await house.restricting.enforcement.fulfil(late)
     assert state(house) == {LOCKED}
     await later(house)
     assert state(house) == frozenset()
+    assert await house.owed() == 1
 
 
 async def test_what_a_homeserver_cannot_do_is_refused_clearly(house, zoe):
