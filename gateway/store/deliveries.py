@@ -12,7 +12,8 @@ def latest(connection: Connection, most: int) -> list[tuple[datetime, datetime]]
     query = (
         select(mails.c.created_at, mails.c.sent_at)
         .where(mails.c.status == "sent", mails.c.kind == "token", mails.c.sent_at.is_not(None))
-        .order_by(mails.c.id.desc())
+        # When its last attempt was due: an index has them in this order, however many there are.
+        .order_by(mails.c.due_at.desc())
         .limit(most)
     )
     return [(row[0], row[1]) for row in connection.execute(query)]
