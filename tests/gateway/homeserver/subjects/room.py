@@ -17,14 +17,18 @@ from gateway.homeserver.token_file import TokenFile
 from gateway.store.database import Database
 from gateway.stories.ordered_room import OrderedRoom
 from tests.gateway.homeserver.subjects.file_server import FileSubject
+from tests.gateway.homeserver.subjects.real_room import RealRoom, RealRoomSubject
 from tests.gateway.homeserver.subjects.subject import (
     BRIEF,
     PATIENCE,
     Ground,
     Open,
     Subject,
+    given,
     names_at,
+    needed,
 )
+from tests.gateway.homeserver.subjects.synapse import server_name_at
 from tests.stand_ins.admin_commands import AdminCommands
 from tests.stand_ins.conduwuit import Conduwuit
 from tests.stand_ins.continuwuity import AdminRoom, Continuwuity
@@ -88,10 +92,17 @@ def restrictions_of(person: Person) -> set[Restriction]:
 
 
 def open_room(kind: str, **more: Any) -> Open:
-    """The stand-in: to a real server's room leads a bot alone."""
+    """The stand-in, or the server whose admin room is named (see `real_room`)."""
 
     @asynccontextmanager
     async def open_it(ground: Ground) -> AsyncIterator[Subject]:
+        room_id = given(kind, "room")
+        if room_id is not None:
+            url, access_token = needed(kind, ""), needed(kind, "token")
+            real = RealRoom(ground.session, url, access_token, room_id)
+            name = await server_name_at(ground.session, url, access_token)
+            yield RealRoomSubject(ground, url, real, name, _DIALECTS[kind])
+            return
         server, database = Continuwuity(kind, **more), Database(ground.folder / "porter.db")
         database.open()
         await server.start()
