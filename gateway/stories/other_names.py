@@ -21,9 +21,8 @@ from gateway.stories import strangers
 from gateway.stories.linking import link
 from gateway.stories.token_use import TokenUse
 
-PATIENCE = timedelta(
-    seconds=20
-)  # within it the count of a token follows its account, or it the count
+PATIENCE = timedelta(seconds=20)  # for a token's count and its account to follow each other
+_LAST_CALL = timedelta(minutes=15)  # for an account to be listed or announced
 _CLOCKS = timedelta(minutes=5)  # so far the homeserver's clock may be from ours
 _MOST = 200  # tokens asked for while an account waits for its owner
 
@@ -56,47 +55,50 @@ class OtherNames:
         While there are none, one request's token is asked for in a look.
         """
         mailed = [each for each in waiting if each.status is Status.MAILED]
-        has_news = bool(sightings) or bool(self._since)
-        suspects = await self._suspects(self._asked(mailed, has_news), has_news)
+        await self._find_used(mailed, has_news=bool(sightings))
         now = self._clock()
-        self._since = {each.id: self._since.get(each.id, now) for each in suspects}
         if any(now - since < PATIENCE for since in self._since.values()):
             # His account may not be listed yet, and the one that is may be another's.
             return Search({}, is_waiting=True)
-        candidates = pairs(suspects, sightings)
+        suspects = [each for each in mailed if each.id in self._since]
+        candidates = pairs(suspects, self._since, sightings)
         maybe: dict[str, str] = {}
+        is_waiting = False
         for each in suspects:
             found = [sighting.name for sighting in candidates[each.id]]
-            if self._is_only(each, candidates):
+            if not found and now - self._since[each.id] < _LAST_CALL:
+                continue
+            if not await self._is_free(each):
+                is_waiting = True
+            elif self._is_only(each, candidates):
                 give = partial(_give, registration=each, account=found[0], now=now)
                 await self._database.write(give)
             else:
                 maybe |= dict.fromkeys(found, f"maybe of request {each.id}")
                 end = partial(_end, registration=each, candidates=found, now=now)
                 await self._database.write(end)
-        return Search(maybe, is_waiting=False)
+        return Search(maybe, is_waiting)
 
-    def _asked(self, mailed: Sequence[Registration], has_news: bool) -> list[Registration]:
-        """Whose tokens are asked for: of many who wait the newest, or one who is next in turn."""
+    async def _find_used(self, mailed: Sequence[Registration], *, has_news: bool) -> None:
+        """Note whose tokens are used up: once it is, a token stays so and is asked for no more."""
+        left = [each for each in mailed if each.id not in self._since]
         if has_news:
-            return [*mailed[:_MOST]]
-        in_turn = sorted(mailed, key=lambda each: (each.id <= self._after, each.id))[:1]
-        self._after = in_turn[0].id if in_turn else 0
-        return in_turn
+            left = left[:_MOST]
+        else:
+            left = sorted(left, key=lambda each: (each.id <= self._after, each.id))[:1]
+            self._after = left[0].id if left else 0
+        states = await self._use.of(left, costly=has_news)
+        now, numbers = self._clock(), {each.id for each in mailed}
+        used = {number: now for number, state in states.items() if state.is_used_up}
+        self._since = {id: since for id, since in (self._since | used).items() if id in numbers}
 
-    async def _suspects(self, mailed: Sequence[Registration], has_news: bool) -> list[Registration]:
-        """Those whose token is used up and whose own name is not there."""
-        states = await self._use.of(mailed, costly=has_news)
-        found = []
-        for each in mailed:
-            if each.id not in states or not states[each.id].is_used_up:
-                continue
-            if await self._names.availability(each.name) is NameAvailability.TAKEN:
-                see = partial(accounts.seen, name=each.name, now=self._clock())
-                await self._database.write(see)
-            else:
-                found.append(each)
-        return found
+    async def _is_free(self, suspect: Registration) -> bool:
+        """Whether the name that he asked for is; if it is not, that account is his."""
+        availability = await self._names.availability(suspect.name)
+        if availability is NameAvailability.TAKEN:
+            see = partial(accounts.seen, name=suspect.name, now=self._clock())
+            await self._database.write(see)
+        return availability is NameAvailability.FREE
 
     @staticmethod
     def _is_only(suspect: Registration, candidates: Pairs) -> bool:
@@ -106,12 +108,26 @@ class OtherNames:
         return len(mine) == 1 and claims == [suspect.id]
 
 
-def pairs(suspects: Sequence[Registration], sightings: Sequence[Sighting]) -> Pairs:
-    """The accounts that may be of each request: those from its network, or all of its time."""
+def pairs(
+    suspects: Sequence[Registration],
+    used: Mapping[int, datetime],
+    sightings: Sequence[Sighting],
+) -> Pairs:
+    """The accounts that may be of each request: those from its network, or all of its time.
+
+    `used` says when the requests' tokens were found used up: no account was made with one later.
+    """
     found = {}
     for each in suspects:
-        later = [one for one in sightings if one.at >= each.created_at - _CLOCKS]
-        found[each.id] = [one for one in later if one.network == each.network] or later
+        end = used[each.id] + _CLOCKS
+        of_its_time = [
+            one
+            for one in sightings
+            if one.at >= each.created_at - _CLOCKS
+            and (one.created_at is None or one.created_at <= end)
+        ]
+        near = [one for one in of_its_time if one.network == each.network]
+        found[each.id] = near or of_its_time
     return found
 
 

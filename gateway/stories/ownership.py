@@ -159,9 +159,7 @@ class Ownership:
         found = await self._database.read(lambda c: tokens.given(c, now, _MOST_GIVEN))
         states = await asyncio.gather(*map(self._use.state, found))
         return {
-            token.id: None
-            if state is None
-            else state.used or (state.is_used_up and token.uses) or 0
+            token.id: None if state is None else _used(token, state)
             for token, state in zip(found, states, strict=True)
             if token.issued_at is not None
         }

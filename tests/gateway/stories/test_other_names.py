@@ -90,6 +90,9 @@ async def test_that_nothing_is_found_is_said(listing):
     await mailed(listing, "ann")
     await listing.use_token(1)
     await settled(listing)
+    assert await listing.statuses() == ["mailed"]  # it may be listed still
+    listing.clock.turn(minutes=15)
+    await settled(listing)
     assert await listing.statuses() == ["registered"]
     assert (await listing.alerts())["account name"][1] == (
         "Request 1 asked for `ann`, and its token opened another account; under which name is not"
@@ -97,10 +100,31 @@ async def test_that_nothing_is_found_is_said(listing):
     )
 
 
+async def test_while_the_homeserver_does_not_say_whether_a_name_is_free_nothing_is_said(
+    listing, directory
+):
+    await mailed(listing, "ann")
+    directory.open("zoe")
+    await listing.use_token(1)
+    listing.names.answers["ann"] = NameAvailability.UNKNOWN
+    await listing.accounts.look()
+    listing.clock.turn(seconds=30)
+    await listing.accounts.look()
+    listing.clock.turn(seconds=30)
+    await listing.accounts.look()
+    assert await listing.statuses() == ["mailed"]
+    assert await listing.alerts() == {}
+    listing.names.answers.clear()
+    await listing.accounts.look()
+    assert (await listing.rows())[0].account == "zoe"
+
+
 async def test_an_account_that_the_list_leaves_out_is_found_by_its_name(listing):
     await mailed(listing, "ann")
     await listing.use_token(1)
     listing.names.answers["ann"] = NameAvailability.TAKEN  # it was deactivated at once
+    await settled(listing)
+    listing.clock.turn(minutes=15)
     await settled(listing)
     assert (await listing.rows())[0].account == "ann"
     assert await listing.alerts() == {}
@@ -111,8 +135,12 @@ async def test_an_account_from_before_the_request_is_nobodys_other_name(listing,
     await mailed(listing, "ann")
     await listing.use_token(1)
     await settled(listing)
-    assert (await listing.rows())[0].account is None
-    assert (await listing.alerts())["unknown account"][0] == 1
+    listing.clock.turn(minutes=15)
+    directory.open("yan")  # nor one from after his token was used
+    await settled(listing)
+    (ann,) = await listing.rows()
+    assert (ann.status, ann.account) == (Status.REGISTERED, None)
+    assert (await listing.alerts())["unknown account"][0] == 2
 
 
 async def test_tokens_are_asked_for_sparingly(listing, directory):
