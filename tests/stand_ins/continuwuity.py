@@ -78,6 +78,7 @@ class AdminRoom:
         self._clock = clock
         self._heard: list[Said] = []
         self._events: dict[int, str] = {}  # the orders that stand in the room
+        self._unread: list[int] = []  # those of them that the bot has not read there
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -99,10 +100,11 @@ class AdminRoom:
         """Hear what was said, and give what is to be given."""
         if self.is_away:
             return
-        now, said = self._clock(), [*self._heard]
-        if said or self.is_seen:
-            await self._database.write(lambda c: self._keep(c, said, now))
-        del self._heard[: len(said)]  # a bot that falls before this hears it once more
+        now, said, seen = self._clock(), [*self._heard], [*self._unread]
+        if said or seen or self.is_seen:
+            await self._database.write(lambda c: self._keep(c, said, seen, now))
+        # A bot that falls before this hears it once more.
+        del self._heard[: len(said)], self._unread[: len(seen)]
         for order in await self._database.read(lambda c: orders.to_give(c, 4)):
             await self.give(order)
 
@@ -117,6 +119,7 @@ class AdminRoom:
         if order.id in self._events:
             return self._events[order.id]
         event_id = self._events[order.id] = f"$order{order.id}"
+        self._unread.append(order.id)
         self.given.append(order.command)
         mood = self.moods.popleft() if self.moods else "fine"
         if mood == "deaf":
@@ -153,9 +156,11 @@ class AdminRoom:
         self._heard += self.held
         self.held = []
 
-    def _keep(self, connection: Connection, said: list[Said], now: datetime) -> None:
-        for order_id, event_id in self._events.items():  # our own commands are read, too
-            orders.given(connection, order_id, event_id, now)
+    def _keep(
+        self, connection: Connection, said: list[Said], seen: list[int], now: datetime
+    ) -> None:
+        for order_id in seen:  # our own commands are read, too
+            orders.given(connection, order_id, self._events[order_id], now)
         for each in said:
             for _ in range(each.times):
                 orders.answered(connection, each.to, each.text, now)
