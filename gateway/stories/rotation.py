@@ -111,21 +111,21 @@ class Rotation:
     async def run(self) -> None:
         """Rotate when it is due and take back what is over, until cancelled."""
         pause = _GLANCE
-        is_well = False  # an alert of the last run may be open
+        is_well = is_told = False  # an alert of the last run may be open
         while True:
             try:
                 await self.look()
                 if not is_well:
                     await self._report_well()
+            except NotYet:
+                # It is asked for, and may be there any moment; the vigil tells when it never is.
+                pause = min(pause * 2, _WAITING_PAUSE)
             except (HomeserverError, SQLAlchemyError) as error:
-                is_well = False
-                if pause == _GLANCE:
+                if not is_told:
                     await self._report_trouble(_reason(error))
-                # What is asked for already costs nobody a question, and may be there any moment.
-                longest = _WAITING_PAUSE if isinstance(error, NotYet) else _LONGEST_PAUSE
-                pause = min(pause * 2, longest)
+                pause, is_well, is_told = min(pause * 2, _LONGEST_PAUSE), False, True
             else:
-                pause, is_well = _GLANCE, True
+                pause, is_well, is_told = _GLANCE, True, False
             await asyncio.sleep(pause)
 
     async def look(self) -> None:

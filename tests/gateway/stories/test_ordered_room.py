@@ -17,7 +17,7 @@ from gateway.homeserver.room_accounts import RoomAccounts
 from gateway.homeserver.room_commands import CONTINUWUITY, TUWUNEL
 from gateway.homeserver.room_server import RoomServer
 from gateway.homeserver.room_tokens import RoomTokens
-from gateway.store import tokens
+from gateway.store import orders, tokens
 from gateway.store.audit import Author
 from gateway.stories.ordered_room import OrderedRoom
 from tests.gateway.conftest import ToldNames, text_of, until
@@ -318,6 +318,25 @@ async def test_a_shared_token_takes_turns_with_the_next_and_hurries_the_mails(
     (second,) = room.commands.in_force()
     assert second != first
     assert "!admin token issue --immortal" in room.given
+
+
+async def test_a_rotation_that_waits_for_the_bot_alarms_nobody(shared_desk, room):
+    desk = shared_desk
+    rotation = asyncio.create_task(desk.rotation.run())
+
+    async def is_ordered():
+        return bool(await desk.database.read(lambda c: orders.to_give(c, 1)))
+
+    async def is_in_force():
+        return await desk.database.read(tokens.current_shared) is not None
+
+    await until(is_ordered)
+    await asyncio.sleep(2 * BRIEF.total_seconds())  # the order is not waited for any more
+    assert "tokens stuck" not in await desk.alerts()
+    async with room.working():
+        await until(is_in_force)
+    rotation.cancel()
+    await asyncio.gather(rotation, return_exceptions=True)
 
 
 async def test_a_token_given_by_hand_has_the_servers_value_once_it_works(desk, room):
