@@ -62,7 +62,7 @@ def make_homeserver(
     if homeserver.way == "admin_room":
         dialect, accounts = _DIALECTS[homeserver.kind], _room_accounts(settings, room, names)
         assert room is not None and accounts is not None
-        return RoomServer(dialect.title, RoomTokens(room, dialect), accounts, names)
+        return RoomServer(dialect, RoomTokens(room, dialect), accounts, names)
     api = AdminApi(session, homeserver.url, _admin_token(settings), homeserver.timeout)
     if homeserver.kind == "tuwunel":
         has_room = homeserver.admin_room is not None

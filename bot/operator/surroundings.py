@@ -107,7 +107,7 @@ async def _ask_homeserver(
     """What can be found out of a server that is there; of one that is not, its token file."""
     homeserver, bot = settings.homeserver, settings.bot
     url, limit = homeserver.url, homeserver.timeout
-    found = [] if server is None else fit(homeserver, server)
+    found = [] if server is None else fit(homeserver, server) + check_guard(homeserver, server)
     if homeserver.token_file is not None:
         found += token_file.look(homeserver.token_file)
     # In a way that does not fit, tokens need not be asked for: another sentence for the same fault.
@@ -120,7 +120,6 @@ async def _ask_homeserver(
             questions.append(_check_service(session, settings, server))
         elif not (server.key == "synapse" and server.issuer):  # that service signs people up
             questions.append(check_sign_up(session, url, limit, server))
-            questions.append(check_guard(session, homeserver, server))
         if bot is not None and may_log_in:
             questions.append(_check_room(settings, bot))
     return found + await _side_by_side(*questions)

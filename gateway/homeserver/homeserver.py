@@ -51,7 +51,8 @@ class Abilities:
     `title` is how sentences call it. A server that `replaces_tokens` takes new ones while it runs;
     one that takes `several_tokens` has them in force at the same time. One that `makes_tokens`
     chooses their values itself. `needs_room`: tokens come by its admin room, through the bot.
-    `announces_accounts`: new ones are told in its admin room.
+    One that `fails_open` asks nobody for a token while it has none. `announces_accounts`: new ones
+    are told in its admin room.
     """
 
     title: str
@@ -61,6 +62,7 @@ class Abilities:
     makes_tokens: bool = False
     counts_uses: bool = True
     needs_room: bool = False
+    fails_open: bool = False
     lists_accounts: bool = False
     announces_accounts: bool = False
     restricts: frozenset[Restriction] = frozenset()

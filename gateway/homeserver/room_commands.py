@@ -20,6 +20,7 @@ class Dialect:
 
     title: str
     ages: bool = False
+    fails_open: bool = False
     restricts: frozenset[Restriction] = frozenset({Restriction.DEACTIVATED})
     lifts: frozenset[Restriction] = frozenset()
 
@@ -43,7 +44,7 @@ CONDUWUIT = Dialect("conduwuit")
 CONTINUWUITY = Dialect(
     "continuwuity", restricts=frozenset({*_PASSING, Restriction.DEACTIVATED}), lifts=_PASSING
 )
-TUWUNEL = Dialect("tuwunel", ages=True)
+TUWUNEL = Dialect("tuwunel", ages=True, fails_open=True)
 
 LIST = "!admin token list"
 REVOKED = (

@@ -15,6 +15,7 @@ from gateway.homeserver.homeserver import (
     TokenState,
 )
 from gateway.homeserver.room_accounts import OWN, RoomAccounts
+from gateway.homeserver.room_commands import Dialect
 from gateway.homeserver.room_tokens import RoomTokens
 
 
@@ -22,13 +23,14 @@ class RoomServer(Homeserver):
     """One of them: all but the names goes through its admin room, by way of the bot."""
 
     def __init__(
-        self, title: str, tokens: RoomTokens, accounts: RoomAccounts, names: Names
+        self, dialect: Dialect, tokens: RoomTokens, accounts: RoomAccounts, names: Names
     ) -> None:
         self._tokens = tokens
         self._accounts = accounts
         self._names = names
         self._abilities = Abilities(
-            title=title,
+            title=dialect.title,
+            fails_open=dialect.fails_open,
             makes_tokens=True,
             needs_room=True,
             announces_accounts=True,

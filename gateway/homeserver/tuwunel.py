@@ -30,6 +30,7 @@ class Tuwunel(Synapse):
         self._tokens = TuwunelTokens(api)
         self.abilities = Abilities(
             title="tuwunel",
+            fails_open=True,
             # Each page of the list costs it a walk over all of them.
             lists_accounts=not has_room,
             announces_accounts=has_room,

@@ -20,8 +20,8 @@ class IssuedToken:
     """A token; `issued_at` is empty until it works. `link` leads to a page where it is filled in.
 
     Its `purpose` is an applicant's own ("applicant"), everybody's ("shared"), one that a moderator
-    gave away ("person"), or nobody's ("orphan"). It opens `uses` accounts, any number when that is
-    empty.
+    gave away ("person"), one that only has to be there ("guard"), or nobody's ("orphan"). It opens
+    `uses` accounts, any number when that is empty.
     """
 
     id: int
@@ -88,6 +88,16 @@ def prepare_given(
         created_at=now,
         expires_at=expires_at,
         withdraw_at=expires_at,
+    )
+
+
+def prepare_guard(
+    connection: Connection, value: str, now: datetime, since: datetime | None
+) -> IssuedToken:
+    """The token that keeps the homeserver closed: the one that it has since then, else `value`."""
+    here = [] if since is None else [tokens.c.created_at >= since]
+    return _first(connection, tokens.c.purpose == "guard", lives(now), *here) or _add(
+        connection, value=value, purpose="guard", created_at=now
     )
 
 
@@ -159,10 +169,8 @@ def unfinished_shared(connection: Connection) -> IssuedToken | None:
 
 def unfinished_given(connection: Connection, now: datetime) -> list[IssuedToken]:
     """Tokens that were given away, and that the homeserver may or may not have yet."""
-    query = select(*_COLUMNS).where(
-        tokens.c.purpose == "person", tokens.c.issued_at.is_(None), lives(now)
-    )
-    return [IssuedToken(*row) for row in connection.execute(query)]
+    is_unfinished = (tokens.c.purpose == "person", tokens.c.issued_at.is_(None))
+    return _every(connection, *is_unfinished, lives(now))
 
 
 def given(connection: Connection, now: datetime, most: int) -> list[IssuedToken]:
@@ -209,28 +217,18 @@ def due(connection: Connection, now: datetime, most: int = 100) -> list[IssuedTo
 
 def outstanding(connection: Connection, now: datetime) -> list[IssuedToken]:
     """Applicants' own tokens that may still open an account."""
-    query = (
-        select(*_COLUMNS)
-        .where(
-            tokens.c.purpose == "applicant",
-            tokens.c.withdrawn_at.is_(None),
-            tokens.c.withdraw_at > now,
-        )
-        .order_by(tokens.c.id)
-    )
-    return [IssuedToken(*row) for row in connection.execute(query)]
+    is_open = (tokens.c.withdrawn_at.is_(None), tokens.c.withdraw_at > now)
+    return _every(connection, tokens.c.purpose == "applicant", *is_open)
 
 
 def living(connection: Connection, now: datetime) -> list[IssuedToken]:
-    """All tokens that may still open an account, shared ones too."""
-    query = select(*_COLUMNS).where(lives(now)).order_by(tokens.c.id)
-    return [IssuedToken(*row) for row in connection.execute(query)]
+    """All tokens that somebody may still open an account with, shared ones too."""
+    return _every(connection, lives(now), tokens.c.purpose != "guard")
 
 
 def shared_left(connection: Connection) -> list[IssuedToken]:
     """The shared tokens that the homeserver may have, also those that are over."""
-    query = select(*_COLUMNS).where(tokens.c.purpose == "shared", tokens.c.withdrawn_at.is_(None))
-    return [IssuedToken(*row) for row in connection.execute(query)]
+    return _every(connection, tokens.c.purpose == "shared", tokens.c.withdrawn_at.is_(None))
 
 
 def get(connection: Connection, token_id: int) -> IssuedToken | None:
@@ -285,6 +283,11 @@ def _first(connection: Connection, *conditions: ColumnElement[bool]) -> IssuedTo
     query = select(*_COLUMNS).where(*conditions).order_by(tokens.c.id.desc()).limit(1)
     row = connection.execute(query).first()
     return None if row is None else IssuedToken(*row)
+
+
+def _every(connection: Connection, *conditions: ColumnElement[bool]) -> list[IssuedToken]:
+    query = select(*_COLUMNS).where(*conditions).order_by(tokens.c.id)
+    return [IssuedToken(*row) for row in connection.execute(query)]
 
 
 def _add(connection: Connection, **values: object) -> IssuedToken:

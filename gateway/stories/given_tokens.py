@@ -169,6 +169,10 @@ class GivenTokens:
             rotates = self._source.abilities.replaces_tokens
             instead = "rotate it instead" if rotates else "only the homeserver's operator ends it"
             raise ValueError(f"That is the shared token, which all applicants have: {instead}.")
+        if token.purpose == "guard":
+            raise ValueError(
+                "Nobody has that token: it keeps the homeserver from letting everybody in."
+            )
         if token.withdraw_at is not None and token.withdraw_at <= now:
             raise ValueError(f"Token {token.id} has ended already.")
         return token

@@ -29,6 +29,7 @@ from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
 from gateway.stories.given_tokens import GivenTokens
+from gateway.stories.guard import Guard
 from gateway.stories.linking import link
 from gateway.stories.shared_token import SharedToken
 from gateway.stories.withdrawal import Withdrawal
@@ -75,6 +76,7 @@ class Rotation:
         self._wake = wake
         self._clock = clock
         self.given = GivenTokens(database, source, clock)
+        self._guard = Guard(database, source, clock)
         self._withdrawal = Withdrawal(database, source, clock)
         self._shared_token = SharedToken(
             database=database,
@@ -129,11 +131,12 @@ class Rotation:
             await asyncio.sleep(pause)
 
     async def look(self) -> None:
-        """Do what is due now: a rotation, also a missed or an unfinished one, then withdrawals
-        and tokens that were given away and are not in force yet.
+        """Do what is due now: the guard first, a rotation, also a missed or an unfinished one, then
+        withdrawals and tokens that were given away and are not in force yet.
 
         Raises HomeserverError.
         """
+        await self._guard.keep()
         if self._shared:
             await self._shared_token.settle()
         now = self._clock()

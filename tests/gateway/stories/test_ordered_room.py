@@ -33,9 +33,7 @@ MOD = Author("@mod:example.org", "$command")
 def server_of(room, dialect=CONTINUWUITY, names=None, clock=None):
     tokens = RoomTokens(room, dialect, clock=clock) if clock else RoomTokens(room, dialect)
     names = names or ToldNames()
-    return RoomServer(
-        dialect.title, tokens, RoomAccounts(room, dialect, names, "example.org"), names
-    )
+    return RoomServer(dialect, tokens, RoomAccounts(room, dialect, names, "example.org"), names)
 
 
 @pytest.fixture

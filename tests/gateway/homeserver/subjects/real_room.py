@@ -88,7 +88,7 @@ class RealRoomSubject(Subject):
             self.lag = 1.0
         names = names_at(ground.session, url)
         self.homeserver = RoomServer(
-            dialect.title,
+            dialect,
             RoomTokens(room, dialect, memory=timedelta()),
             RoomAccounts(room, dialect, names, server_name),
             names,

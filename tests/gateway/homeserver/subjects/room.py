@@ -78,7 +78,7 @@ class RoomSubject(Subject):
         names = names_at(self.session, self.url, patience)
         accounts = RoomAccounts(room, self._dialect, names, self._server.server_name)
         tokens = RoomTokens(room, self._dialect, memory=timedelta())
-        return RoomServer(self._dialect.title, tokens, accounts, names)
+        return RoomServer(self._dialect, tokens, accounts, names)
 
 
 def restrictions_of(person: Person) -> set[Restriction]:
