@@ -26,7 +26,9 @@ from gateway.store import leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.presence import present
-from gateway.stories.accounts import AccountWatcher
+from gateway.stories.accounts.restricting import Restricting
+from gateway.stories.accounts.unknown_accounts import UnknownAccounts
+from gateway.stories.accounts.watcher import AccountWatcher
 from gateway.stories.ban_watch import BanWatch
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
@@ -36,13 +38,11 @@ from gateway.stories.mail_pace import MailPace
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
-from gateway.stories.ordered_room import OrderedRoom
 from gateway.stories.registration import Registrar, Verdict
-from gateway.stories.restricting import Restricting
 from gateway.stories.review import Reviews
-from gateway.stories.rotation import Rotation
+from gateway.stories.tokens.ordered_room import OrderedRoom
+from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.undoing import Undoing
-from gateway.stories.unknown_accounts import UnknownAccounts
 from gateway.stories.unsaved import Unsaved
 from gateway.stories.vigil import Vigil, servers
 from gateway.supervision import supervise

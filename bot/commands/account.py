@@ -18,8 +18,8 @@ from gateway.store.accounts import Sighting
 from gateway.store.audit import Entry
 from gateway.store.notes import Note
 from gateway.store.registrations import Registration, Status
-from gateway.stories.linking import owner
-from gateway.stories.restricting import in_words
+from gateway.stories.accounts.linking import owner
+from gateway.stories.accounts.restricting import in_words
 
 _MOST = 20  # neighbours
 _MOST_ENTRIES = 5  # of what was done to it

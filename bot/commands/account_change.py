@@ -10,8 +10,8 @@ from bot.commands.account import USER, account
 from bot.commands.table import Call
 from gateway.homeserver.homeserver import Restriction
 from gateway.rules.addresses import masked
-from gateway.stories.linking import owner
-from gateway.stories.restricting import ACTIONS, ENABLE, Outcome, Plan, in_words
+from gateway.stories.accounts.linking import owner
+from gateway.stories.accounts.restricting import ACTIONS, ENABLE, Outcome, Plan, in_words
 
 _EFFECTS = {
     Restriction.DEACTIVATED: "it is logged out everywhere, nobody logs in to it any more, and its"

@@ -20,7 +20,7 @@ from gateway.store import search, tokens
 from gateway.store.registrations import Registration, Status
 from gateway.store.search import Wanted
 from gateway.store.tokens import IssuedToken
-from gateway.stories.unknown_accounts import Found, Unknown
+from gateway.stories.accounts.unknown_accounts import Found, Unknown
 
 _SHOWN = 20  # rows in the answer itself
 _MOST = 10_000  # in its file

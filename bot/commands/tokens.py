@@ -12,7 +12,7 @@ from gateway.homeserver.homeserver import HomeserverError
 from gateway.store import tallies
 from gateway.store import tokens as store
 from gateway.store.tokens import IssuedToken
-from gateway.stories.given_tokens import Find, Given
+from gateway.stories.tokens.given_tokens import Find, Given
 
 
 @also("tokens")

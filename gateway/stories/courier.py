@@ -30,7 +30,7 @@ from gateway.store.outbox import Mail
 from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
 from gateway.store.tokens import IssuedToken
 from gateway.stories import failures
-from gateway.stories.rotation import Rotation
+from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.waiting import settle
 
 T = TypeVar("T")

@@ -11,10 +11,10 @@ from gateway.store import audit
 from gateway.store.audit import Author, Entry
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
+from gateway.stories.accounts.restricting import ACTIONS, ENABLE, Restricting
 from gateway.stories.hours import Hours
 from gateway.stories.moderation import Moderation, lines_of
 from gateway.stories.muting import Muting
-from gateway.stories.restricting import ACTIONS, ENABLE, Restricting
 from gateway.stories.review import Reviews
 
 _BANS = ("ban", "unban")

@@ -45,14 +45,14 @@ from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
 from gateway.store.registrations import Registration
-from gateway.stories.accounts import AccountWatcher
+from gateway.stories.accounts.restricting import Restricting
+from gateway.stories.accounts.watcher import AccountWatcher
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.hours import Hours
 from gateway.stories.registration import Registrar, Verdict
-from gateway.stories.restricting import Restricting
 from gateway.stories.review import Reviews
-from gateway.stories.rotation import Rotation
+from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.unsaved import Unsaved
 from gateway.stories.vigil import Vigil, servers
 
@@ -392,7 +392,7 @@ OpenHouse = Callable[..., Awaitable[House]]
 @pytest.fixture(autouse=True)
 def _brief_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds until somebody else has rotated."""
-    monkeypatch.setattr("gateway.stories.shared_token._TRY_PAUSE", 0.002)
+    monkeypatch.setattr("gateway.stories.tokens.shared_token._TRY_PAUSE", 0.002)
 
 
 @pytest.fixture

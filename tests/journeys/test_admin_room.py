@@ -36,7 +36,7 @@ IMPATIENT = """
 from bot.room import admin_room
 admin_room._QUIET, admin_room._SILENCE, admin_room._PATIENCE = 0.2, 0.1, 0.5
 """
-RESTLESS = "from gateway.stories import accounts; accounts.EVERY = 1.0\n"
+RESTLESS = "from gateway.stories.accounts import watcher; watcher.EVERY = 1.0\n"
 
 
 @pytest.fixture

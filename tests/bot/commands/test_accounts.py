@@ -88,7 +88,7 @@ async def test_accounts_without_a_request_are_listed(typed, desk, apply, clock):
 async def test_many_unknown_accounts_come_as_a_file_and_an_end_is_said(
     typed, desk, clock, monkeypatch
 ):
-    monkeypatch.setattr("gateway.stories.unknown_accounts._MOST", 40)
+    monkeypatch.setattr("gateway.stories.accounts.unknown_accounts._MOST", 40)
     listing(desk, Directory(50, clock()))
     answer = await typed("unknown accounts")
     lines = answer.plain().splitlines()

@@ -15,7 +15,7 @@ from gateway.homeserver.room_server import RoomServer
 from gateway.homeserver.room_tokens import RoomTokens
 from gateway.homeserver.token_file import TokenFile
 from gateway.store.database import Database
-from gateway.stories.ordered_room import OrderedRoom
+from gateway.stories.tokens.ordered_room import OrderedRoom
 from tests.gateway.homeserver.subjects.file_server import FileSubject
 from tests.gateway.homeserver.subjects.real_room import RealRoom, RealRoomSubject
 from tests.gateway.homeserver.subjects.subject import (

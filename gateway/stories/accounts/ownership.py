@@ -17,11 +17,11 @@ from gateway.store.accounts import Sighting
 from gateway.store.database import Database
 from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
-from gateway.stories import strangers
-from gateway.stories.linking import link
-from gateway.stories.other_names import PATIENCE, OtherNames
-from gateway.stories.strangers import Stranger
-from gateway.stories.token_use import TokenUse
+from gateway.stories.accounts import strangers
+from gateway.stories.accounts.linking import link
+from gateway.stories.accounts.other_names import PATIENCE, OtherNames
+from gateway.stories.accounts.strangers import Stranger
+from gateway.stories.accounts.token_use import TokenUse
 
 _MOST = 500  # accounts in one look
 _MOST_GIVEN = 20  # tokens given by hand that are asked for

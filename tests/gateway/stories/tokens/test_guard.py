@@ -13,7 +13,7 @@ from gateway.homeserver.tuwunel import Tuwunel as Edge
 from gateway.store import home
 from gateway.store import tokens as store
 from gateway.store.audit import Author
-from gateway.stories import guard
+from gateway.stories.tokens import guard
 from tests.gateway.conftest import OpenHouse, StrictTokens
 from tests.stand_ins.tuwunel import Tuwunel
 

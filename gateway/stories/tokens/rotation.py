@@ -28,11 +28,11 @@ from gateway.store import alerts, audit, home, outbox, registrations, states, to
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
-from gateway.stories.given_tokens import GivenTokens
-from gateway.stories.guard import Guard
-from gateway.stories.linking import link
-from gateway.stories.shared_token import SharedToken
-from gateway.stories.withdrawal import Withdrawal
+from gateway.stories.accounts.linking import link
+from gateway.stories.tokens.given_tokens import GivenTokens
+from gateway.stories.tokens.guard import Guard
+from gateway.stories.tokens.shared_token import SharedToken
+from gateway.stories.tokens.withdrawal import Withdrawal
 
 _log = structlog.get_logger(__name__)
 

@@ -16,7 +16,7 @@ from gateway.homeserver.homeserver import Unable
 from gateway.store import alerts, tokens
 from gateway.store.audit import Author
 from gateway.store.database import Database
-from gateway.stories.ordered_room import OrderedRoom
+from gateway.stories.tokens.ordered_room import OrderedRoom
 from tests.gateway.conftest import House, register, text_of
 from tests.stand_ins.conduwuit import Conduwuit
 from tests.stand_ins.continuwuity import AdminRoom, Continuwuity

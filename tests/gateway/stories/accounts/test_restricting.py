@@ -256,7 +256,7 @@ async def test_it_is_taken_back_as_it_was(house, zoe):
 
 
 async def test_trouble_is_told_while_it_lasts(house, zoe, monkeypatch):
-    monkeypatch.setattr("gateway.stories.enforcement.EVERY", 0.01)
+    monkeypatch.setattr("gateway.stories.accounts.enforcement.EVERY", 0.01)
     house.directory.is_down = True
     await change(house, "lock")
     house.clock.turn(seconds=30)

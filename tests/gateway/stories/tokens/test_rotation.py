@@ -234,7 +234,7 @@ async def test_a_crash_in_the_middle_leaves_the_lease_behind_for_two_minutes(sha
 
 
 async def test_trouble_is_told_once_and_tried_again(shared, monkeypatch):
-    monkeypatch.setattr("gateway.stories.rotation._GLANCE", 0.01)
+    monkeypatch.setattr("gateway.stories.tokens.rotation._GLANCE", 0.01)
     shared.source.is_down = True
     running = asyncio.create_task(shared.rotation.run())
 
@@ -255,8 +255,8 @@ async def test_trouble_is_told_once_and_tried_again(shared, monkeypatch):
 
 
 async def test_no_token_stands_in_what_is_told(shared, monkeypatch, capsys):
-    monkeypatch.setattr("gateway.stories.rotation._GLANCE", 0.01)
-    monkeypatch.setattr("gateway.stories.shared_token.new_token", lambda: "hush" * 7)
+    monkeypatch.setattr("gateway.stories.tokens.rotation._GLANCE", 0.01)
+    monkeypatch.setattr("gateway.stories.tokens.shared_token.new_token", lambda: "hush" * 7)
     await shared.database.write(
         lambda c: c.exec_driver_sql(
             "CREATE TRIGGER jam BEFORE INSERT ON tokens BEGIN SELECT RAISE(ABORT, 'jammed'); END"

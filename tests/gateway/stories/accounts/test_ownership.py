@@ -6,8 +6,8 @@ from gateway.store import accounts, alerts, audit, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
 from tests.gateway.conftest import ToldDirectory
-from tests.gateway.stories.test_account_list import seen, settled
-from tests.gateway.stories.test_accounts import mailed
+from tests.gateway.stories.accounts.test_account_list import seen, settled
+from tests.gateway.stories.accounts.test_watcher import mailed
 
 MOD = Author("@mod:example.org", "$event")
 

@@ -26,7 +26,7 @@ from gateway.store.alerts import outside
 from gateway.store.audit import PORTER
 from gateway.store.database import Database, complaint
 from gateway.store.restrictions import Wish
-from gateway.stories.linking import owner
+from gateway.stories.accounts.linking import owner
 
 _log = structlog.get_logger(__name__)
 

@@ -9,11 +9,11 @@ from gateway.homeserver.homeserver import NameAvailability
 from gateway.store import accounts, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
-from gateway.stories.unknown_accounts import UnknownAccounts
+from gateway.stories.accounts.unknown_accounts import UnknownAccounts
 from tests.gateway.conftest import ToldDirectory
-from tests.gateway.stories.test_account_list import seen, settled
-from tests.gateway.stories.test_accounts import mailed
-from tests.gateway.stories.test_ownership import details
+from tests.gateway.stories.accounts.test_account_list import seen, settled
+from tests.gateway.stories.accounts.test_ownership import details
+from tests.gateway.stories.accounts.test_watcher import mailed
 
 MOD = Author("@mod:example.org", "$event")
 

@@ -5,7 +5,7 @@ import pytest
 from gateway.homeserver.homeserver import Abilities, Account, HomeserverError
 from gateway.store import accounts, registrations
 from gateway.store.registrations import Status
-from gateway.stories.unknown_accounts import UnknownAccounts
+from gateway.stories.accounts.unknown_accounts import UnknownAccounts
 from tests.gateway.conftest import NOW
 
 
@@ -59,8 +59,8 @@ async def test_the_bot_and_the_bridges_are_left_out(open_house):
 
 
 async def test_there_is_an_end_to_looking_and_to_asking(house, monkeypatch):
-    monkeypatch.setattr("gateway.stories.unknown_accounts._MOST", 600)
-    monkeypatch.setattr("gateway.stories.unknown_accounts._ASKED", 10)
+    monkeypatch.setattr("gateway.stories.accounts.unknown_accounts._MOST", 600)
+    monkeypatch.setattr("gateway.stories.accounts.unknown_accounts._ASKED", 10)
     directory = ToldDirectory(*(f"u{number}" for number in range(700)))
     unknown_accounts = UnknownAccounts(house.settings, house.database, directory)
     found = await unknown_accounts.find(None)

@@ -25,14 +25,14 @@ from gateway.homeserver.homeserver import (
 from gateway.store import accounts, home, leases, registrations
 from gateway.store.database import Database, complaint
 from gateway.store.registrations import Registration
-from gateway.stories.account_list import AccountList
-from gateway.stories.other_names import OtherNames
-from gateway.stories.ownership import Ownership
-from gateway.stories.token_use import TokenUse
+from gateway.stories.accounts.account_list import AccountList
+from gateway.stories.accounts.other_names import OtherNames
+from gateway.stories.accounts.ownership import Ownership
+from gateway.stories.accounts.token_use import TokenUse
 
 _log = structlog.get_logger(__name__)
 
-EVERY = 30.0  # seconds between two rounds
+EVERY = 10.0  # seconds between two rounds
 _BREATH = 1.0  # seconds between two questions: servers limit their rate
 _MOST = 1000  # registrations watched at a time; one round asks for twenty
 _A_ROUND = 20

@@ -16,9 +16,9 @@ from gateway.mail.compose import Composer
 from gateway.store import tokens
 from gateway.store.audit import Author
 from gateway.store.database import Database
-from gateway.stories.ordered_room import OrderedRoom
+from gateway.stories.tokens.ordered_room import OrderedRoom
 from tests.gateway.conftest import House, text_of
-from tests.gateway.stories.test_ordered_room import server_of
+from tests.gateway.stories.tokens.test_ordered_room import server_of
 from tests.stand_ins.admin_commands import AdminCommands
 from tests.stand_ins.continuwuity import AdminRoom
 

@@ -17,11 +17,11 @@ from gateway.homeserver.homeserver import HomeserverError
 from gateway.rules.replies import token_in
 from gateway.store import orders, tokens
 from gateway.store.database import Database
-from gateway.stories.ordered_room import OrderedRoom
-from gateway.stories.rotation import Rotation
+from gateway.stories.tokens.ordered_room import OrderedRoom
+from gateway.stories.tokens.rotation import Rotation
 from tests.gateway.conftest import HandClock
-from tests.gateway.stories.test_ordered_room import server_of
-from tests.gateway.stories.test_room_crashes import Killed, Plug
+from tests.gateway.stories.tokens.test_ordered_room import server_of
+from tests.gateway.stories.tokens.test_room_crashes import Killed, Plug
 from tests.stand_ins.admin_commands import AdminCommands
 from tests.stand_ins.continuwuity import AdminRoom
 

@@ -22,8 +22,8 @@ from gateway.settings import Settings
 from gateway.store import audit, outbox, restrictions
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
-from gateway.stories.enforcement import Enforcement
-from gateway.stories.linking import owner
+from gateway.stories.accounts.enforcement import Enforcement
+from gateway.stories.accounts.linking import owner
 
 _log = structlog.get_logger(__name__)
 

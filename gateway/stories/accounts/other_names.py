@@ -17,9 +17,9 @@ from gateway.store import accounts
 from gateway.store.accounts import Sighting
 from gateway.store.database import Database
 from gateway.store.registrations import Registration, Status
-from gateway.stories import strangers
-from gateway.stories.linking import link
-from gateway.stories.token_use import TokenUse
+from gateway.stories.accounts import strangers
+from gateway.stories.accounts.linking import link
+from gateway.stories.accounts.token_use import TokenUse
 
 PATIENCE = timedelta(seconds=20)  # for a token's count and its account to follow each other
 _LAST_CALL = timedelta(minutes=15)  # for an account to be listed or announced

@@ -19,7 +19,7 @@ from gateway.homeserver.room_server import RoomServer
 from gateway.homeserver.room_tokens import RoomTokens
 from gateway.store import orders, tokens
 from gateway.store.audit import Author
-from gateway.stories.ordered_room import OrderedRoom
+from gateway.stories.tokens.ordered_room import OrderedRoom
 from tests.gateway.conftest import ToldNames, text_of, until
 from tests.stand_ins.admin_commands import AdminCommands
 from tests.stand_ins.continuwuity import LINK, AdminRoom

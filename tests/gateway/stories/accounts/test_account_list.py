@@ -8,7 +8,7 @@ from gateway.homeserver.homeserver import NameAvailability
 from gateway.store import accounts
 from gateway.store.registrations import Status
 from tests.gateway.conftest import NOW, ToldDirectory
-from tests.gateway.stories.test_accounts import mailed
+from tests.gateway.stories.accounts.test_watcher import mailed
 
 
 @pytest.fixture

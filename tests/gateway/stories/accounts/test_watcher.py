@@ -115,7 +115,7 @@ async def test_one_process_at_a_time_watches(house, open_house):
 
 
 async def test_it_runs_until_it_is_cancelled(house, monkeypatch):
-    monkeypatch.setattr("gateway.stories.accounts.EVERY", 0.01)
+    monkeypatch.setattr("gateway.stories.accounts.watcher.EVERY", 0.01)
     await mailed(house, "ann")
     house.names.answers["ann"] = NameAvailability.TAKEN
     await house.use_token(1)
