@@ -21,6 +21,7 @@ SCOPE = "urn:mas:admin"
 _USED = 0.8  # share of a token's life after which another is fetched
 _TOKEN = re.compile(r"[!-~]+")  # https://www.rfc-editor.org/rfc/rfc6749#appendix-A.12
 _UNTOLD_LIFE = 60.0  # seconds; for a service that does not tell how long its tokens live
+_LONGEST_LIFE = 86_400  # seconds; no harm in asking again after a day
 
 
 class ClientCredentials:
@@ -135,6 +136,6 @@ class ClientCredentials:
 
 
 def _life(seconds: Any) -> float:
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds <= 0:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         return _UNTOLD_LIFE
-    return float(seconds)
+    return float(min(seconds, _LONGEST_LIFE))

@@ -57,8 +57,8 @@ class MasTokens:
         answer = await self._ask("POST", ulid, "/revoke")
         if answer.status == 400:  # also when it is revoked already
             answer = await self._ask("GET", ulid)
-            if answer.status == 200 and not self._api.one(answer).has("revoked_at"):
-                raise HomeserverError(f"{self._api.url} did not revoke a token")
+        if answer.status == 200 and not self._api.one(answer).has("revoked_at"):
+            raise HomeserverError(f"{self._api.url} did not revoke a token")
         if answer.status != 200 and not is_unknown(answer):
             raise self._api.refusal("revoke a token", answer)
         self._ulids.forget(value)

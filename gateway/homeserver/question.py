@@ -17,6 +17,7 @@ from gateway.homeserver.homeserver import HomeserverError
 # Bytes of an answer. Most have a few hundred; a page of a list has what the people on it like: some
 # homeservers take 60,000 for a display name.
 _LARGEST = 8 * 1024 * 1024
+_LONGEST_PAUSE = 86_400_000  # milliseconds; nobody means a longer one
 
 
 class Unreadable(HomeserverError):
@@ -46,7 +47,9 @@ class Answer:
     def retry_after(self) -> float | None:
         """Seconds to wait, when the server asked for a pause."""
         pause = self.body.get("retry_after_ms")
-        return pause / 1000 if isinstance(pause, int | float) and pause >= 0 else None
+        if not isinstance(pause, int | float) or not 0 <= pause <= _LONGEST_PAUSE:
+            return None
+        return pause / 1000
 
 
 async def ask(
@@ -84,7 +87,7 @@ async def ask(
     except TimeoutError:
         seconds = timeout.total_seconds()
         raise HomeserverError(f"{url.origin()} did not answer within {seconds:g} s") from None
-    except aiohttp.ClientError as error:
+    except (aiohttp.ClientError, UnicodeError) as error:  # the second of a host that is no name
         # Some of these errors quote the address asked, and a token may stand in its path.
         reason = error.strerror if isinstance(error, OSError) else None
         raise HomeserverError(
@@ -92,7 +95,7 @@ async def ask(
         ) from None
     try:
         answer = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second of brackets in brackets without end
         answer = None
     if not isinstance(answer, dict):
         raise Unreadable(

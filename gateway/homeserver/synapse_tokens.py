@@ -34,9 +34,11 @@ class SynapseTokens:
             wish["expiry_time"] = int(token.expires_at.timestamp() * 1000)
         answer = await self._ask("POST", "new", {"token": token.value, **wish})
         if answer.status == 400:
-            await self._settle(token.value, wish)
-        elif answer.status != 200:
+            answer = await self._settle(token.value, wish)
+        if answer.status != 200:
             raise self._api.refusal("issue a token", answer)
+        if answer.body.get("token") != token.value:  # a proxy's, which says "all is well"
+            raise HomeserverError(f"{self._api.url} answered with another token than the new one")
         for value in instead_of:
             if value != token.value:
                 await self.revoke(value)
@@ -66,8 +68,8 @@ class SynapseTokens:
         if answer.status != 200 and not is_unknown(answer):
             raise self._api.refusal("answer a question about tokens", answer)
 
-    async def _settle(self, value: str, wish: dict[str, Any]) -> None:
-        """After a refused creation: accept the token if it is there, as wished for."""
+    async def _settle(self, value: str, wish: dict[str, Any]) -> Answer:
+        """After a refused creation: the word on the token that is there, now as wished for."""
         answer = await self._ask("GET", value)
         if is_unknown(answer):  # so the creation was refused for the wish itself
             raise HomeserverError(
@@ -75,8 +77,7 @@ class SynapseTokens:
             )
         if answer.status == 200 and any(answer.body.get(key) != wish[key] for key in wish):
             answer = await self._ask("PUT", value, wish)
-        if answer.status != 200:
-            raise self._api.refusal("issue a token", answer)
+        return answer
 
     async def _ask(self, method: str, tail: str, body: dict[str, Any] | None = None) -> Answer:
         # A value that is no token ("..", "a/b") must not reach another part of the admin API.

@@ -138,7 +138,7 @@ async def test_other_answers_are_no_token(
     assert said in await refusal(edge.credentials(url=await serve(answer)))
 
 
-@pytest.mark.parametrize("life", [None, "soon", -1, True])
+@pytest.mark.parametrize("life", [None, "soon", -1, True, 10**400, float("nan")])
 async def test_a_token_of_untold_life_is_kept_for_a_while(serve: Any, edge: Any, life: Any) -> None:
     grants = 0
 

@@ -81,6 +81,21 @@ async def test_an_answer_about_another_token_issues_nothing(serve: Any, edge: An
     assert "wanted" not in str(caught.value) and "foreign1" not in str(caught.value)
 
 
+async def test_a_yes_that_revoked_nothing_is_none(
+    service: Mas, edge: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = edge.api()
+    tokens, ask = MasTokens(api), api.ask
+    await tokens.issue(hour("stays123"))
+
+    async def pretend(method: str, path: str, **more: Any) -> Any:
+        return await ask("GET", path.removesuffix("/revoke"), **more)
+
+    monkeypatch.setattr(api, "ask", pretend)
+    with pytest.raises(HomeserverError, match="did not revoke a token"):
+        await tokens.revoke("stays123")
+
+
 async def test_a_token_is_found_again_after_a_restart(
     service: Mas, tokens: MasTokens, edge: Any
 ) -> None:

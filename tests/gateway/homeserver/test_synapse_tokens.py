@@ -144,6 +144,21 @@ async def test_a_proxy_answers_for_it(session: aiohttp.ClientSession, serve: Ser
     assert "answered 502 with something" in await refused(session, await serve(bad_gateway))
 
 
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("body", [{}, {"token": "foreign1"}, {"token": None, "ok": True}])
+async def test_who_says_yes_to_everything_issues_nothing(
+    session: aiohttp.ClientSession, serve: Serve, status: int, body: dict[str, object]
+) -> None:
+    async def agree(request: web.Request) -> web.Response:
+        return web.json_response(body, status=status if request.method == "POST" else 200)
+
+    tokens = synapse_at(session, await serve(agree), "syt_secret")
+    for wish in (Token("hush123"), Token("hush123", 1, datetime(2030, 1, 1, tzinfo=UTC))):
+        with pytest.raises(HomeserverError, match="another token than the new one") as refusal:
+            await tokens.issue(wish)
+        assert "hush123" not in str(refusal.value) and "foreign1" not in str(refusal.value)
+
+
 async def test_it_asks_to_slow_down(session: aiohttp.ClientSession, serve: Serve) -> None:
     async def limit(request: web.Request) -> web.Response:
         body = {"errcode": "M_LIMIT_EXCEEDED", "error": "hush123", "retry_after_ms": 2500}
