@@ -16,12 +16,6 @@ def look(path: Path) -> list[Finding]:
 
 def _place(path: Path) -> list[Finding]:
     where = f"homeserver.token_file: {path}"
-    if path.is_symlink():
-        text = (
-            f"{where} is a link, which the first token will replace by a file; name the file that"
-            " the homeserver reads"
-        )
-        return [Finding(text)]
     if path.is_dir():
         return [Finding(f"{where} is a folder; name a file in it")]
     if str(path.resolve()) in mount_points(_read(_MOUNTS)):

@@ -52,13 +52,13 @@ def test_rubbish_in_it_breaks_nothing(file: Path) -> None:
     assert said(file) == []  # that it cannot be used is told by the check of the tokens
 
 
-def test_a_link_would_be_replaced(file: Path, tmp_path: Path) -> None:
+def test_a_link_is_followed_as_the_desk_follows_it(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(file)
-    assert said(link) == [
-        f"homeserver.token_file: {link} is a link, which the first token will replace by a file;"
-        " name the file that the homeserver reads"
-    ]
+    assert said(link) == []
+    file.write_text("")
+    (found,) = said(link)
+    assert f"homeserver.token_file: {link} is empty" in found
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
