@@ -96,7 +96,8 @@ def _take(connection: Connection, said: Heard, now: datetime) -> None:
 
 
 def _for_room(order: Order, now: datetime) -> RoomOrder:
-    awaited_for = None if order.given_at is None else (now - order.given_at).total_seconds()
+    # In either direction: a clock that was set back far must not make it wait for as long.
+    awaited_for = None if order.given_at is None else abs((now - order.given_at).total_seconds())
     return RoomOrder(order.id, _mark(order), order.command, awaited_for)
 
 

@@ -1,12 +1,15 @@
-"""What is said in the homeserver's admin room that concerns the desk: pure, and trusting nobody.
+"""What is said in the homeserver's admin room that concerns the desk; nobody is trusted.
 
 Ours are the commands that we gave, each with its order's number and mark. The homeserver's own user
-replies to them, and announces new accounts. Whatever anybody else says there is nothing to us.
+replies to them, and announces new accounts. Whatever anybody else says there is nothing to us; but
+tuwunel replies into the thread in which it is commanded, without saying to which command. So a
+thread in which somebody else has spoken tells us nothing any more.
 """
 
 import re
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
@@ -20,6 +23,7 @@ _NEW = re.compile(
     r'New user "@([^":\s]+):([^"\s]+)" registered on this server\b(?: from IP (\S+))?'
 )
 _WORDS = {"m.notice", "m.text"}
+_MOST_THREADS = 1000  # of other people, that are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,11 @@ def server_user(server_name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AdminInbox:
-    """Reads events for `user`, the bot, on the homeserver `server_name`."""
+    """Reads events, oldest first, for `user`, the bot, on the homeserver `server_name`."""
 
     user: str
     server_name: str
+    _foreign: deque[str] = field(default_factory=lambda: deque(maxlen=_MOST_THREADS), compare=False)
 
     def is_trusted(self, source: Mapping[str, Any]) -> bool:
         """Whether an event is the homeserver's or our own."""
@@ -79,9 +84,11 @@ class AdminInbox:
         if source.get("sender") == self.user:
             return _given(content, event_id)
         if source.get("sender") != server_user(self.server_name):
+            if thread := _thread(relation):
+                self._foreign.append(thread)
             return None
         if relation:
-            return _reply(relation, content)
+            return None if _thread(relation) in self._foreign else _reply(relation, content)
         return self._new_account(content, source.get("origin_server_ts"))
 
     def _new_account(self, content: Mapping[str, Any], sent: object) -> NewAccount | None:
@@ -104,9 +111,14 @@ def _given(content: Mapping[str, Any], event_id: str) -> Given | None:
 
 def _reply(relation: Mapping[str, Any], content: Mapping[str, Any]) -> Reply | None:
     """tuwunel may be told to reply in a thread, which then begins with the command."""
-    is_threaded = relation.get("rel_type") == "m.thread"
-    to = (relation if is_threaded else _mapping(relation.get("m.in_reply_to"))).get("event_id")
+    to = _thread(relation) or _mapping(relation.get("m.in_reply_to")).get("event_id")
     return Reply(to, _words(content)) if isinstance(to, str) else None
+
+
+def _thread(relation: Mapping[str, Any]) -> str | None:
+    """The event that begins a thread."""
+    root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
+    return root if isinstance(root, str) else None
 
 
 def _words(content: Mapping[str, Any]) -> str:

@@ -49,6 +49,13 @@ async def test_those_that_wait_for_a_reply_are_counted(desk, book):
     assert [each.id for each in await book.waiting(4)] == numbers[:4]
 
 
+async def test_a_clock_that_was_set_back_makes_no_order_wait_for_as_long(desk, book, clock):
+    await book.given(await placed(desk), "$command")
+    clock.turn(-timedelta(days=30))
+    (order,) = await book.waiting(4)
+    assert order.awaited_for == 30 * 24 * 3600
+
+
 async def test_a_command_that_was_not_noted_is_known_by_its_mark(desk, book):
     number = await placed(desk)
     (order,) = await book.waiting(4)

@@ -91,6 +91,16 @@ def test_a_reply_is_read_in_plain_and_in_threads():
     assert INBOX.read(event("Done.", **{"m.relates_to": thread})) == Reply("$command", "Done.")
 
 
+def test_in_a_thread_where_somebody_else_commands_no_reply_is_ours():
+    thread = {"m.relates_to": {"rel_type": "m.thread", "event_id": "$command"}}
+    inbox = AdminInbox("@porter:example.org", "example.org")
+    first, second = event("issued: `ours`", **thread), event("issued: `hers`", **thread)
+    assert inbox.read(first) == Reply("$command", "issued: `ours`")
+    assert inbox.read(event("!admin token issue", sender="@eve:example.org", **thread)) is None
+    assert inbox.read(second) is None
+    assert inbox.read(reply("Done.")) == Reply("$command", "Done.")  # this one says to which
+
+
 def test_a_file_is_a_reply_without_words():
     found = INBOX.read(reply("issued: `abc`", msgtype="m.file", url="mxc://example.org/x"))
     assert found == Reply("$command", "")
