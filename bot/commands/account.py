@@ -232,6 +232,8 @@ def _offers(
     call: Call, user: str, found: Account | None, known: _Known
 ) -> tuple[tuple[str, str], ...]:
     abilities = call.desk.homeserver.abilities
+    # With its server no name is taken for an option or for a command.
+    user = f"@{user}:{call.desk.settings.server_name}"
     offered = []
     on = (found.restrictions if found else None) or frozenset()
     if on & abilities.lifts:

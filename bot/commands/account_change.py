@@ -89,7 +89,7 @@ async def _outlook(call: Call, action: str, plan: Plan, tell: bool) -> list[Line
         restriction = ACTIONS[action]
         lines = [("This would leave ", who, f" {restriction}: {_EFFECTS[restriction]}.")]
         if restriction in abilities.lifts:
-            lines.append(("It can be undone: ", code(f"account enable {plan.name}"), "."))
+            lines.append(("It can be undone: ", code(f"account enable {who.text}"), "."))
         else:
             lines.append(
                 f"It can not be undone: with {abilities.title} an account that is {restriction}"

@@ -92,6 +92,12 @@ registrations = Table(
     Index("registrations_by_status", "status", "created_at"),
     # Empty when a request is recorded, so that recording it costs nothing here.
     Index("registrations_by_token", "token_id", sqlite_where=text("token_id IS NOT NULL")),
+    Index(  # those whose account may appear, of all that were ever mailed
+        "registrations_by_mail",
+        "status",
+        "mailed_at",
+        sqlite_where=text("mailed_at IS NOT NULL"),
+    ),
     Index(
         "registrations_by_account",
         "registered_at",
@@ -111,7 +117,7 @@ accounts = Table(  # accounts that appeared on the homeserver
     Column("settled_at", UtcDateTime),  # it was linked, or reported
     Index("accounts_by_time", "seen_at"),
     Index("accounts_by_network", "network", sqlite_where=text("network IS NOT NULL")),
-    Index("accounts_to_settle", "name", sqlite_where=text("settled_at IS NULL")),
+    Index("accounts_to_settle", "seen_at", "name", sqlite_where=text("settled_at IS NULL")),
 )
 
 restrictions = Table(  # what is to be put on accounts, or taken from them

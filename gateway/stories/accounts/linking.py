@@ -38,9 +38,9 @@ def link(
 
 
 def owner(connection: Connection, account: str) -> Registration | None:
-    """The request that became an account."""
+    """The request that became an account; none while only its name was asked for."""
     seen = accounts.get(connection, account)
     if seen is not None and seen.registration_id is not None:
         return registrations.get(connection, seen.registration_id)
     claiming = registrations.claiming(connection, account.lower())
-    return next((each for each in claiming if each.status is Status.REGISTERED), None)
+    return next((each for each in claiming if each.account is not None), None)

@@ -22,8 +22,8 @@ from gateway.stories.accounts.linking import link
 from gateway.stories.accounts.token_use import TokenUse
 
 PATIENCE = timedelta(seconds=20)  # for a token's count and its account to follow each other
+CLOCKS = timedelta(minutes=5)  # so far the homeserver's clock may be from ours
 _LAST_CALL = timedelta(minutes=15)  # for an account to be listed or announced
-_CLOCKS = timedelta(minutes=5)  # so far the homeserver's clock may be from ours
 _MOST = 200  # tokens asked for while an account waits for its owner
 
 Pairs = Mapping[int, Sequence[Sighting]]
@@ -119,11 +119,11 @@ def pairs(
     """
     found = {}
     for each in suspects:
-        end = used[each.id] + _CLOCKS
+        end = used[each.id] + CLOCKS
         of_its_time = [
             one
             for one in sightings
-            if one.at >= each.created_at - _CLOCKS
+            if one.at >= each.created_at - CLOCKS
             and (one.created_at is None or one.created_at <= end)
         ]
         near = [one for one in of_its_time if one.network == each.network]

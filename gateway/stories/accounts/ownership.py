@@ -19,7 +19,7 @@ from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
 from gateway.stories.accounts import strangers
 from gateway.stories.accounts.linking import link
-from gateway.stories.accounts.other_names import PATIENCE, OtherNames
+from gateway.stories.accounts.other_names import CLOCKS, PATIENCE, OtherNames
 from gateway.stories.accounts.strangers import Stranger
 from gateway.stories.accounts.token_use import TokenUse
 
@@ -76,7 +76,8 @@ class Ownership:
         """Accounts with the requests that may have asked for them, and those that nobody did."""
         by_name, others = [], []
         for each in seen:
-            claiming = registrations.claiming(connection, each.name.lower())
+            asked = registrations.claiming(connection, each.name.lower())
+            claiming = [one for one in asked if not _is_later(each, one)]
             if claiming and each.name != self._own:
                 by_name.append((each, claiming))
             else:
@@ -156,13 +157,20 @@ class Ownership:
     async def _used_of_given(self) -> dict[int, int | None]:
         """The living tokens that were given by hand, and how many accounts each opened."""
         now = self._clock()
-        found = await self._database.read(lambda c: tokens.given(c, now, _MOST_GIVEN))
+        given = await self._database.read(lambda c: tokens.given(c, now, _MOST_GIVEN))
+        found = [each for each in given if each.issued_at is not None]
         states = await asyncio.gather(*map(self._use.state, found))
         return {
             token.id: None if state is None else _used(token, state)
             for token, state in zip(found, states, strict=True)
-            if token.issued_at is not None
         }
+
+
+def _is_later(sighting: Sighting, request: Registration) -> bool:
+    """Whether an account was made when the request's own was there, whatever that one's name."""
+    if request.registered_at is None or sighting.created_at is None:
+        return False
+    return request.account is None and sighting.created_at > request.registered_at + CLOCKS
 
 
 def _near(sightings: Sequence[Sighting], waiting: Sequence[Registration]) -> dict[str, str]:

@@ -41,7 +41,7 @@ async def test_all_that_is_known_is_told_with_masked_addresses(typed, desk, appl
         "2 · 2026-11-24 12:00 · pending · bob · b…@other.example · network",
         "Other accounts opened from its network: eve",
     ]
-    assert answer.offers == (("🔓", "account enable ann"), ("📄", "registration 1"))
+    assert answer.offers == (("🔓", "account enable @ann:example.org"), ("📄", "registration 1"))
     full = (await typed("account ann --full")).plain()
     assert "ann@example.net from 203.0.113.7" in full
     assert "opened from 203.0.113.9" in full
@@ -55,8 +55,8 @@ async def test_an_account_under_another_name_is_told_with_both(typed, desk, appl
     answer = await typed("account zoe")
     assert "for the name ann" in answer.plain()
     assert answer.offers == (
-        ("🔒", "account lock zoe"),
-        ("✋", "account suspend zoe"),
+        ("🔒", "account lock @zoe:example.org"),
+        ("✋", "account suspend @zoe:example.org"),
         ("📄", "registration 1"),
     )
     directory.abilities = replace(directory.abilities, restricts=frozenset())
@@ -113,3 +113,13 @@ async def test_what_is_no_account_says_so(typed, line, words):
     answer = await typed(line)
     assert not answer.ok
     assert words in answer.plain()
+
+
+async def test_a_name_that_reads_like_an_option_can_be_acted_on_by_a_reaction(typed, directory):
+    directory.open("--help", "disable", "o'neil")
+    for name in directory.accounts:
+        told = await typed(f'account "@{name}:example.org"')
+        for _, command in told.offers:
+            asked = await typed(command)
+            assert asked.asks
+            assert f"This would leave @{name}:example.org" in asked.plain()

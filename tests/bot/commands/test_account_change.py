@@ -18,7 +18,7 @@ async def test_it_is_asked_back_with_what_it_does(typed, directory, zoe):
     assert answer.asks
     assert answer.plain().splitlines()[:2] == [
         "This would leave @zoe:example.org locked: it can do nothing until it is unlocked.",
-        "It can be undone: account enable zoe.",
+        "It can be undone: account enable @zoe:example.org.",
     ]
     assert directory.accounts["zoe"].restrictions == frozenset()
     done = await typed("confirm 1")

@@ -2,7 +2,10 @@
 
 from datetime import timedelta
 
-from gateway.store import accounts
+import pytest
+from sqlalchemy import event
+
+from gateway.store import accounts, registrations
 from tests.gateway.conftest import NOW
 
 LATER = NOW + timedelta(minutes=1)
@@ -31,3 +34,27 @@ async def test_an_account_is_settled_once(database):
     first, again, left = await database.write(settle)
     assert (first, again) == (True, False)
     assert [each.name for each in left] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("question", "index"),
+    [
+        (lambda c: accounts.to_settle(c, 10), "accounts_to_settle"),
+        (lambda c: registrations.awaiting_account(c, NOW, 10), "registrations_by_mail"),
+    ],
+)
+async def test_what_each_look_asks_for_is_found_by_an_index(database, question, index):
+    asked = []
+
+    def note(connection, cursor, statement, parameters, context, many):
+        asked.append((statement, parameters))
+
+    event.listen(database._engine, "before_cursor_execute", note)
+    assert await database.read(question) == []
+    statement, parameters = asked[-1]
+
+    def plan(c):
+        found = c.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return " ".join(str(row[-1]) for row in found)
+
+    assert f"USING INDEX {index}" in await database.read(plan)

@@ -14,6 +14,12 @@ def upgrade() -> None:
     op.add_column("registrations", sa.Column("account", sa.Text))
     op.add_column("mails", sa.Column("text", sa.Text))
     op.execute("UPDATE registrations SET account = name WHERE registered_at IS NOT NULL")
+    op.create_index(
+        "registrations_by_mail",
+        "registrations",
+        ["status", "mailed_at"],
+        sqlite_where=sa.text("mailed_at IS NOT NULL"),
+    )
     op.create_table(
         "accounts",
         sa.Column("name", sa.Text, primary_key=True),
@@ -32,7 +38,10 @@ def upgrade() -> None:
         sqlite_where=sa.text("network IS NOT NULL"),
     )
     op.create_index(
-        "accounts_to_settle", "accounts", ["name"], sqlite_where=sa.text("settled_at IS NULL")
+        "accounts_to_settle",
+        "accounts",
+        ["seen_at", "name"],
+        sqlite_where=sa.text("settled_at IS NULL"),
     )
     op.create_table(
         "restrictions",

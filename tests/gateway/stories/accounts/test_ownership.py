@@ -5,6 +5,7 @@ import pytest
 from gateway.store import accounts, alerts, audit, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
+from gateway.stories.accounts.linking import owner
 from tests.gateway.conftest import ToldDirectory
 from tests.gateway.stories.accounts.test_account_list import seen, settled
 from tests.gateway.stories.accounts.test_watcher import mailed
@@ -169,3 +170,19 @@ async def test_an_account_that_a_rotation_found_used_gets_its_name(listing, dire
     assert (await listing.rows())[0].account == "ann"
     assert await seen(listing) == {"ann": 1}
     assert await listing.database.read(lambda c: registrations.claiming(c, "ann")) != []
+
+
+async def test_the_name_that_somebody_asked_for_and_did_not_take_is_not_his_later(
+    listing, directory
+):
+    await mailed(listing, "ann")
+    directory.open("yan", "zoe")
+    await listing.use_token(1)
+    await settled(listing)
+    listing.clock.turn(hours=1)
+    directory.open("ann")
+    await settled(listing)
+    assert (await listing.rows())[0].account is None
+    assert (await seen(listing))["ann"] is None
+    assert (await details(listing, "unknown account"))[-1].startswith("`ann` at")
+    assert await listing.database.read(lambda c: owner(c, "ann")) is None
