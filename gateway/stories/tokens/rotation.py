@@ -91,12 +91,15 @@ class Rotation:
         if self._shared:
             return await self._shared_token.in_force()
         now = self._clock()
-        token = await self._database.write(
-            lambda c: tokens.prepare_own(
-                c, registration_id, new_token(), now, now + self._valid_for
-            )
-        )
-        if token.issued_at is None:
+
+        def prepare(connection: Connection) -> tuple[IssuedToken, datetime | None]:
+            ends = now + self._valid_for
+            own = tokens.prepare_own(connection, registration_id, new_token(), now, ends)
+            return own, home.since(connection)
+
+        token, since = await self._database.write(prepare)
+        # A homeserver that came after the token has never heard of it.
+        if token.issued_at is None or (since is not None and token.issued_at < since):
             issued = await self._source.issue(Token(token.value, 1, token.expires_at))
             now = self._clock()
             if not await self._database.write(

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from gateway.homeserver.file_server import FileServer
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.token_file import TokenFile
-from gateway.store import registrations, tokens
+from gateway.store import home, registrations, tokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
 from tests.gateway.conftest import House, StrictTokens, ToldNames, text_of, until
@@ -588,3 +588,18 @@ async def test_after_a_leak_shared_tokens_of_before_end_too(shared, open_house):
     done = await house.rotation.rotate(MOD)
     assert (done.outstanding, done.revoked) == (1, 1)
     assert house.source.in_force == {}
+
+
+async def test_a_token_that_another_homeserver_has_is_not_mailed_for_this_one(house):
+    await house.database.write(lambda c: home.arrive(c, "here", house.clock()))
+    await house.apply()
+    before = await house.rotation.token_for(1)
+    house.clock.turn(hours=1)
+    await house.database.write(lambda c: home.arrive(c, "there", house.clock()))
+    house.source.in_force.clear()
+    house.clock.turn(minutes=1)
+    for _ in range(2):
+        token = await house.rotation.token_for(1)
+        assert (token.value, token.expires_at) == (before.value, before.expires_at)
+    assert [*house.source.in_force] == [before.value]
+    assert house.source.calls == [f"issue {before.value}"] * 2
