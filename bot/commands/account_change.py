@@ -95,6 +95,8 @@ async def _outlook(call: Call, action: str, plan: Plan, tell: bool) -> list[Line
                 f"It can not be undone: with {abilities.title} an account that is {restriction}"
                 " cannot be set free from here."
             )
+    if who.text == call.author.who:
+        lines.append("Mind: it is your own account.")
     if plan.account is None:
         lines.append("The homeserver does not answer now: it is done as soon as it does.")
     elif plan.account.is_admin:

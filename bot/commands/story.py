@@ -152,7 +152,9 @@ def _account(found: Registration) -> list[Line]:
     if found.registered_at is None:
         return []
     seen = f"Account seen at {when(found.registered_at)}"
-    if found.account is None or found.account == found.name:
+    if found.account is None:
+        return [f"{seen}; under which name is not known"]
+    if found.account == found.name:
         return [seen]
     return [(seen, " under another name: ", code(found.account))]
 

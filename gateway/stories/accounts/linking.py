@@ -43,4 +43,4 @@ def owner(connection: Connection, account: str) -> Registration | None:
     if seen is not None and seen.registration_id is not None:
         return registrations.get(connection, seen.registration_id)
     claiming = registrations.claiming(connection, account.lower())
-    return next((each for each in claiming if each.account is not None), None)
+    return next((each for each in claiming if each.account == account), None)

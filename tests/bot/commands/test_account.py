@@ -123,3 +123,17 @@ async def test_a_name_that_reads_like_an_option_can_be_acted_on_by_a_reaction(ty
             asked = await typed(command)
             assert asked.asks
             assert f"This would leave @{name}:example.org" in asked.plain()
+
+
+async def test_an_account_in_capitals_is_not_taken_for_another(typed, desk, apply, directory):
+    await apply()
+    await become(desk, 1, "ann")
+    directory.open("ann")
+    assert (await typed("account Ann")).plain() == "There is no account @Ann."
+
+
+async def test_that_a_request_became_an_account_of_unknown_name_is_told(typed, desk, apply):
+    await apply()
+    await desk.database.write(lambda c: registrations.registered(c, 1, desk.clock()))
+    told = (await typed("registration 1")).plain()
+    assert "Account seen at 2026-11-24 12:00 UTC; under which name is not known" in told

@@ -96,3 +96,9 @@ async def test_a_server_that_reaches_no_accounts_says_so(typed):
 async def test_one_that_is_locked_already_is_said(typed, directory, zoe):
     await typed("account lock zoe --yes")
     assert (await typed("account lock zoe")).plain() == "@zoe is locked already."
+
+
+async def test_that_it_is_his_own_account_is_said(typed, directory):
+    directory.open("mod", "other")
+    assert "Mind: it is your own account." in (await typed("account lock mod")).plain()
+    assert "Mind" not in (await typed("account lock other")).plain()
