@@ -53,6 +53,7 @@ def make_homeserver(
             names,
             _FILE_READER if dialect is None else dialect.title,
             _room_accounts(settings, room, names),
+            fails_open=dialect is not None and dialect.fails_open,
         )
     if homeserver.way == "static_token":
         assert homeserver.static_token is not None

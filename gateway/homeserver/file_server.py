@@ -24,22 +24,30 @@ class FileServer(Homeserver):
     """
 
     def __init__(
-        self, file: TokenFile, names: Names, title: str, accounts: RoomAccounts | None = None
+        self,
+        file: TokenFile,
+        names: Names,
+        title: str,
+        accounts: RoomAccounts | None = None,
+        *,
+        fails_open: bool = False,
     ) -> None:
         self._file = file
         self._names = names
         self._title = title
         self._accounts = accounts
+        self._fails_open = fails_open
 
     @property
     def abilities(self) -> Abilities:
         """A token in a file opens any number of accounts."""
         accounts = self._accounts
         if accounts is None:
-            return Abilities(title=self._title, counts_uses=False)
+            return Abilities(title=self._title, counts_uses=False, fails_open=self._fails_open)
         return Abilities(
             title=self._title,
             counts_uses=False,
+            fails_open=self._fails_open,
             announces_accounts=True,
             restricts=accounts.restricts,
             lifts=accounts.lifts,

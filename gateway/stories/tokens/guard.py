@@ -28,19 +28,23 @@ class Guard:
         self._rests_until = 0.0
 
     async def keep(self) -> None:
-        """Put it into force, and now and then again. Raises HomeserverError."""
-        abilities = self._source.abilities
-        if not abilities.fails_open or time.monotonic() < self._rests_until:
+        """Put it into force, and look now and then that it is. Raises HomeserverError."""
+        if not self._source.abilities.fails_open or time.monotonic() < self._rests_until:
             return
         token = await self._database.write(self._prepare)
-        # Where the homeserver makes tokens up, to issue one again would be to make another.
-        if token.issued_at is None or not abilities.makes_tokens:
-            issued = await self._source.issue(Token(token.value))
-            now = self._clock()
-            await self._database.write(
-                lambda c: tokens.issued(c, token.id, issued.value, issued.link, now)
-            )
+        if token.issued_at is not None and (await self._source.state(token.value)).is_gone:
+            await self._database.write(lambda c: tokens.withdrawn(c, token.id, self._clock()))
+            token = await self._database.write(self._prepare)
+        if token.issued_at is None:
+            await self._put_in_force(token)
         self._rests_until = time.monotonic() + _EVERY
+
+    async def _put_in_force(self, token: IssuedToken) -> None:
+        issued = await self._source.issue(Token(token.value))
+        now = self._clock()
+        await self._database.write(
+            lambda c: tokens.issued(c, token.id, issued.value, issued.link, now)
+        )
 
     def _prepare(self, connection: Connection) -> IssuedToken:
         return tokens.prepare_guard(connection, new_token(), self._clock(), home.since(connection))

@@ -155,9 +155,10 @@ class Rotation:
                     lambda c: tokens.supersede(c, None, now + self._valid_for)
                 )
             ended = await self._database.read(lambda c: tokens.due(c, now))
-        if ended:
+        try:
             await self._withdrawal.take(ended)
-        await self.given.finish()
+        finally:  # one that cannot be taken back keeps nobody from his token
+            await self.given.finish()
 
     async def rotate(self, author: Author) -> Rotated:
         """After a leak: end every token that may still open an account, and owe fresh mails.
