@@ -44,7 +44,7 @@ def _find_secrets(data: dict[str, Any], folder: Path, environment: Mapping[str, 
         file = section.pop(f"{key}_file", None)
         variable = f"PORTER_{section_name}_{key}".upper()
         given = environment.get(variable)
-        path = f"{section_name}.{key}_file"
+        path, written = f"{section_name}.{key}_file", section.get(key)
         if given is not None:
             section[key] = given
             if not given.strip():
@@ -63,6 +63,8 @@ def _find_secrets(data: dict[str, Any], folder: Path, environment: Mapping[str, 
                     faults.append(f"{path}: {folder / file} is empty; put the secret into it")
         elif file is not None:
             faults.append(f"{path}: must be a path, found {file!r}")
+        elif isinstance(written, str) and not written.strip():
+            faults.append(f"{section_name}.{key}: is empty; put the secret there, or take it out")
     return faults
 
 

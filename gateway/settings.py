@@ -96,22 +96,26 @@ class Homeserver(_Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "Homeserver":
-        ways = _WAYS[self.kind]
+        faults, ways = [], _WAYS[self.kind]
         given = [key for key in _KEYS if getattr(self, key) is not None]
         chosen = [way for way in ways if way in given and way != "admin_room"]
         if len(chosen) > 1:
-            raise ValueError(f"set either {' or '.join(chosen)}: tokens get in one way")
-        if not any(way in given for way in ways):
-            needed = " or ".join(ways)
-            raise ValueError(f"kind {self.kind} needs {needed}; example-config.yaml shows how")
-        beside = _TOGETHER.get(self.way, ())
+            faults.append(f"set either {' or '.join(chosen)}: tokens get in one way")
+        # Where none is chosen it is the first, so that all that is missing is told at once.
+        way = next((each for each in ways if each in given), ways[0])
+        beside = _TOGETHER.get(way, ())
         missing = [key for key in beside if key not in given]
+        if way not in given:
+            missing = [" or ".join(ways), *missing]
         if missing:
-            raise ValueError(f"kind {self.kind} needs {' and '.join(missing)} too")
+            needed = " and ".join(missing)
+            faults.append(f"kind {self.kind} needs {needed}; example-config.yaml shows how")
         room = ("admin_room",) if self.kind in _ROOMS else ()
-        idle = [key for key in given if key not in (self.way, *beside, *room)]
+        idle = [key for key in given if key not in (*ways, *beside, *room)]
         if idle:
-            raise ValueError(f"kind {self.kind} does not use {' and '.join(idle)}: take it out")
+            faults.append(f"kind {self.kind} does not use {' and '.join(idle)}: take it out")
+        if faults:
+            raise ValueError("; ".join(faults))
         return self
 
 

@@ -149,7 +149,31 @@ def test_an_authentication_service_needs_an_address_and_a_client(tmp_path):
     assert "hush" not in repr(settings)
     for missing in ("auth_url: 'https://auth.example.org/mas/', ", ", client_secret: hush"):
         (told,) = faults(whole.replace(missing, ""), tmp_path)
-        assert told == f"homeserver: kind mas needs {missing.strip(' ,').partition(':')[0]} too"
+        key = missing.strip(" ,").partition(":")[0]
+        assert told == f"homeserver: kind mas needs {key}; example-config.yaml shows how"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("kind: mas", "kind mas needs client_id and auth_url and client_secret"),
+        ("kind: mas, client_secret: hush", "kind mas needs client_id and auth_url"),
+        ("kind: conduwuit, static_token: hush", "kind conduwuit does not use static_token"),
+        ("kind: conduwuit, static_token: hush", "kind conduwuit needs token_file"),
+    ],
+)
+def test_what_a_kind_lacks_and_does_not_use_is_told_at_once(tmp_path, written, told):
+    text = WHOLE.replace("kind: synapse", written).replace(", admin_token: hush", "")
+    (fault,) = faults(text, tmp_path)
+    assert told in fault and "hush" not in fault
+
+
+@pytest.mark.parametrize("nothing", ["''", "' '"])
+def test_a_secret_that_is_empty_is_refused(tmp_path, nothing):
+    text = WHOLE.replace("admin_token: hush", f"admin_token: {nothing}")
+    assert faults(text, tmp_path) == [
+        "homeserver.admin_token: is empty; put the secret there, or take it out"
+    ]
 
 
 @pytest.mark.parametrize("wrong", ["https://a:hush@auth.example.org", "https://x/?a=b", "auth.x"])

@@ -8,7 +8,7 @@ from aiohttp import web
 from yarl import URL
 
 DONE = ("lost", "half", "slow")  # the wish is done, and nobody hears of it
-NOT_DONE = ("html", "limit")  # the wish never arrived
+NOT_DONE = ("html", "astray", "limit")  # the wish never arrived
 _HOP = {"transfer-encoding", "content-length", "content-encoding", "connection", "date", "server"}
 
 
@@ -16,8 +16,8 @@ class BadLine:
     """Stands between an edge and a homeserver. `faults` befall the next questions, one each.
 
     "lost": done, then cut off. "half": done, and half of the JSON comes back. "slow": done, and no
-    answer comes. "twice": done twice, as a proxy that tries again. "html": a proxy's 502. "limit":
-    a 429. Without one, everything passes.
+    answer comes. "twice": done twice, as a proxy that tries again. "html": a proxy's 502.
+    "astray": its 404, in JSON. "limit": a 429. Without one, everything passes.
     """
 
     def __init__(self, target: str) -> None:
@@ -47,6 +47,8 @@ class BadLine:
         if fault == "html":
             page = "<html><h1>502 Bad Gateway</h1></html>"
             return web.Response(status=502, text=page, content_type="text/html")
+        if fault == "astray":
+            return web.json_response({"error": "Not Found"}, status=404)
         if fault == "limit":
             body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too fast", "retry_after_ms": 2500}
             return web.json_response(body, status=429)
