@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
+from gateway.homeserver.admin_room import SERVER_LOCALPART
+
 ORDER, MARK = "org.matrix-porter.order", "org.matrix-porter.mark"
 # conduwuit, continuwuity, tuwunel; what follows (a device's name) is the new user's own choice.
 # Some name no address (continuwuity until 0.5.11, tuwunel until 1.4, and tuwunel for whoever came
@@ -58,7 +60,7 @@ Heard = Given | Reply | NewAccount
 
 def server_user(server_name: str) -> str:
     """Who speaks for the homeserver, on all three kinds."""
-    return f"@conduit:{server_name}"
+    return f"@{SERVER_LOCALPART}:{server_name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ carried out places an order, and finds the reply under the key that names his wi
 
 from typing import Protocol
 
+SERVER_LOCALPART = "conduit"  # of the user in whose name all these servers speak
+
 
 class AdminRoom(Protocol):
     """Where orders are placed. All raise HomeserverError when they cannot be."""

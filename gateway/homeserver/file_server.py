@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from gateway.homeserver.admin_room import SERVER_LOCALPART
 from gateway.homeserver.homeserver import (
     Abilities,
     Account,
@@ -13,7 +14,7 @@ from gateway.homeserver.homeserver import (
     Token,
     TokenState,
 )
-from gateway.homeserver.room_accounts import OWN, RoomAccounts
+from gateway.homeserver.room_accounts import RoomAccounts
 from gateway.homeserver.token_file import TokenFile
 
 
@@ -76,7 +77,7 @@ class FileServer(Homeserver):
 
     async def own_names(self) -> frozenset[str]:
         """The server's own user, where accounts are within our reach."""
-        return frozenset() if self._accounts is None else OWN
+        return frozenset() if self._accounts is None else frozenset({SERVER_LOCALPART})
 
     async def account(self, name: str) -> Account | None:
         """All that is told of an account is that its name is taken."""

@@ -16,7 +16,6 @@ from gateway.rules.replies import complaint_in
 
 # What these servers take for a name; of any other they say that it cannot be had.
 _NAME = re.compile(r"[A-Za-z0-9._=/+-]+")
-OWN = frozenset({"conduit"})  # the user in whose name the server itself speaks, on all of them
 
 
 class RoomAccounts:

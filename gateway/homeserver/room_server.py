@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 
+from gateway.homeserver.admin_room import SERVER_LOCALPART
 from gateway.homeserver.homeserver import (
     Abilities,
     Account,
@@ -14,7 +15,7 @@ from gateway.homeserver.homeserver import (
     Token,
     TokenState,
 )
-from gateway.homeserver.room_accounts import OWN, RoomAccounts
+from gateway.homeserver.room_accounts import RoomAccounts
 from gateway.homeserver.room_commands import Dialect
 from gateway.homeserver.room_tokens import RoomTokens
 
@@ -69,7 +70,7 @@ class RoomServer(Homeserver):
 
     async def own_names(self) -> frozenset[str]:
         """The server's own user."""
-        return OWN
+        return frozenset({SERVER_LOCALPART})
 
     async def restrict(self, name: str, restriction: Restriction) -> None:
         """Deactivate, suspend or lock, as far as the server can."""

@@ -8,6 +8,7 @@ accounts by their names, its own user among them.
 from datetime import datetime
 
 from gateway.homeserver.admin_api import AdminApi
+from gateway.homeserver.admin_room import SERVER_LOCALPART
 from gateway.homeserver.homeserver import (
     Abilities,
     Account,
@@ -18,8 +19,6 @@ from gateway.homeserver.homeserver import (
 )
 from gateway.homeserver.synapse import Synapse
 from gateway.homeserver.synapse_tokens import SynapseTokens, is_unknown
-
-_ITS_OWN = "conduit"  # the user in whose name the server itself speaks
 
 
 class Tuwunel(Synapse):
@@ -40,12 +39,12 @@ class Tuwunel(Synapse):
 
     async def own_names(self) -> frozenset[str]:
         """The admin, and the server's own user."""
-        return await super().own_names() | {_ITS_OWN}
+        return await super().own_names() | {SERVER_LOCALPART}
 
     async def newest(self, since: datetime | None, most: int) -> list[Account]:
         """All accounts, whenever they were made: that is not told."""
         found = await super().newest(None, most + 1)
-        return [each for each in found if each.name != _ITS_OWN][:most]
+        return [each for each in found if each.name != SERVER_LOCALPART][:most]
 
 
 class TuwunelTokens(SynapseTokens):

@@ -105,7 +105,7 @@ def _start(script: str, *arguments: object) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=_SOURCES, stdout=subprocess.PIPE)
 
 
-def test_ten_thousand_rotations_and_ten_kills_under_a_readers_eyes(quick_folder: Path) -> None:
+def test_ten_thousand_rotations_and_nine_kills_under_a_readers_eyes(quick_folder: Path) -> None:
     """Reader and writer are processes of their own; the writer is killed wherever it is."""
     path, running = quick_folder / "registration_tokens", quick_folder / "running"
     path.write_text("t0x\n")

@@ -7,13 +7,8 @@ import pytest
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.store import accounts
 from gateway.store.registrations import Status
-from tests.gateway.conftest import NOW, ToldDirectory
+from tests.gateway.conftest import NOW
 from tests.gateway.stories.accounts.test_watcher import mailed
-
-
-@pytest.fixture
-def directory(clock):
-    return ToldDirectory(clock, lists=True)
 
 
 @pytest.fixture

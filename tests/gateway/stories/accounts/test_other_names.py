@@ -3,31 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.store import accounts, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
 from gateway.stories.accounts.unknown_accounts import UnknownAccounts
-from tests.gateway.conftest import ToldDirectory
 from tests.gateway.stories.accounts.test_account_list import seen, settled
 from tests.gateway.stories.accounts.test_ownership import details
 from tests.gateway.stories.accounts.test_watcher import mailed
 
 MOD = Author("@mod:example.org", "$event")
-
-
-@pytest.fixture
-def directory(clock):
-    return ToldDirectory(clock, lists=True)
-
-
-@pytest.fixture
-async def listing(open_house, directory):
-    house = await open_house(directory=directory)
-    await settled(house)
-    return house
 
 
 async def test_the_only_account_of_his_time_is_his(listing, directory):

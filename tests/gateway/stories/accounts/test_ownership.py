@@ -1,28 +1,13 @@
 """Whose an account is: of whom asked for its name, of whom was given a token, or of nobody."""
 
-import pytest
-
 from gateway.store import accounts, alerts, audit, registrations
 from gateway.store.audit import Author
 from gateway.store.registrations import Status
 from gateway.stories.accounts.linking import owner
-from tests.gateway.conftest import ToldDirectory
 from tests.gateway.stories.accounts.test_account_list import seen, settled
 from tests.gateway.stories.accounts.test_watcher import mailed
 
 MOD = Author("@mod:example.org", "$event")
-
-
-@pytest.fixture
-def directory(clock):
-    return ToldDirectory(clock, lists=True)
-
-
-@pytest.fixture
-async def listing(open_house, directory):
-    house = await open_house(directory=directory)
-    await settled(house)
-    return house
 
 
 async def details(house, cause):

@@ -67,13 +67,11 @@ async def test_what_somebody_deleted_there_is_there_again(desk, tuwunel):
 
 async def test_nobody_is_told_of_it_and_nobody_ends_it(desk):
     await desk.rotation.look()
-    (value,) = desk_tokens = await desk.database.read(
-        lambda c: [store.get(c, 1).value]  # type: ignore[union-attr]
-    )
-    assert desk_tokens and (await desk.rotation.rotate(MODERATOR)).outstanding == 0
+    guarding = await desk.database.read(lambda c: store.get(c, 1))
+    assert (await desk.rotation.rotate(MODERATOR)).outstanding == 0
     assert await desk.rotation.given.standing() == []
     with pytest.raises(ValueError, match="keeps the homeserver from letting everybody in"):
-        await desk.rotation.given.revoke(MODERATOR, lambda c: store.with_value(c, value))
+        await desk.rotation.given.revoke(MODERATOR, lambda c: store.with_value(c, guarding.value))
 
 
 async def test_it_is_there_before_the_first_shared_token(open_house):
