@@ -4,7 +4,8 @@ from pydantic import SecretStr
 
 from bot.room.power import Rule
 from bot.room.session import Session
-from gateway.settings import Bot, Settings
+from gateway.settings.room import Bot
+from gateway.settings.settings import Settings
 
 
 def session_of(settings: Settings, bot: Bot) -> Session:

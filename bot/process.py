@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from gateway.config import ConfigError, load
-from gateway.settings import Settings
+from gateway.settings.config import ConfigError, load
+from gateway.settings.settings import Settings
 
 
 def settings_of(context: click.Context) -> Settings:

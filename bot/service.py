@@ -10,8 +10,9 @@ from bot.room.admin_room import AdminRoom
 from bot.room.room import Room
 from bot.room.session import FolderInUse, Session
 from gateway.app import Desk, open_desk, run_gateway
-from gateway.config import ConfigError
-from gateway.settings import Bot, Settings
+from gateway.settings.config import ConfigError
+from gateway.settings.room import Bot
+from gateway.settings.settings import Settings
 from gateway.supervision import supervise
 
 

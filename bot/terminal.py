@@ -17,7 +17,7 @@ from bot.process import run as run_to_end
 from bot.service import serve
 from gateway import log
 from gateway.app import open_desk
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store.audit import Author
 
 _CONFIG = click.Path(path_type=Path)

@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
-from gateway.config import ConfigError
 from gateway.edges import make_composer, make_homeserver, make_mailer, make_whereabouts
 from gateway.homeserver.homeserver import Homeserver
 from gateway.homeserver.pulse import Pulse
@@ -21,7 +20,8 @@ from gateway.mail.delivery import Mailer
 from gateway.rules.opening import Opening
 from gateway.rules.pace import Pace
 from gateway.rules.screening import Application
-from gateway.settings import Settings
+from gateway.settings.config import ConfigError
+from gateway.settings.settings import Settings
 from gateway.store import leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint

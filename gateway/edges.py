@@ -4,7 +4,6 @@ import ssl
 
 import aiohttp
 
-from gateway.config import ConfigError
 from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.admin_room import AdminRoom
 from gateway.homeserver.client_credentials import ClientCredentials
@@ -24,7 +23,8 @@ from gateway.homeserver.tuwunel import Tuwunel
 from gateway.homeserver.whereabouts import PATIENCE, Whereabouts
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
-from gateway.settings import Settings
+from gateway.settings.config import ConfigError
+from gateway.settings.settings import Settings
 
 _FILE_READER = "a homeserver with a token file"  # how sentences call one of no known kind
 _DIALECTS = {"conduwuit": CONDUWUIT, "continuwuity": CONTINUWUITY, "tuwunel": TUWUNEL}

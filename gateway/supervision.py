@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway.config import ConfigError
+from gateway.settings.config import ConfigError
 
 _log = structlog.get_logger(__name__)
 

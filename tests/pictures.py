@@ -17,7 +17,7 @@ from playwright.async_api import Browser, async_playwright
 from bot.demo.demo import Demo
 from bot.demo.mail_catcher import MailCatcher
 from bot.room.member import Member
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "bot" / "demo" / "pictures"

@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 from bot.commands.table import table
 from bot.terminal import main
-from gateway.config import SECRETS, parse
 from gateway.edges import make_homeserver
 from gateway.homeserver.homeserver import Abilities
-from gateway.settings import Settings
+from gateway.settings.config import SECRETS, parse
+from gateway.settings.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

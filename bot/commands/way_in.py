@@ -2,7 +2,7 @@
 
 from bot.answers import Part, code
 from gateway.app import Desk
-from gateway.settings import Way
+from gateway.settings.homeserver import Way
 
 _BY: dict[Way, str] = {
     "admin_token": "its admin API",

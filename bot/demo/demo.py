@@ -28,8 +28,8 @@ from bot.room.member import Member
 from bot.room.session import Refused, RoomError, Unanswered
 from bot.service import serve
 from gateway import log
-from gateway.config import ConfigError, parse
-from gateway.settings import Settings
+from gateway.settings.config import ConfigError, parse
+from gateway.settings.settings import Settings
 
 _MAIL_PAGE = 8026
 _PAGE_LIMIT = 30.0  # seconds until the page must answer

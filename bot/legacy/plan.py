@@ -15,7 +15,7 @@ from bot.answers import counted
 from bot.legacy.config import TEMPLATES, NewConfig, translate
 from bot.legacy.lists import Damaged, OldBans, OldRegistration, read_bans, read_registrations
 from gateway.rules.bans import Ban, Kind
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import imports, tokens
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database

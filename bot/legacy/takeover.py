@@ -15,7 +15,7 @@ from gateway.homeserver.homeserver import Token
 from gateway.homeserver.token_file import TokenFile
 from gateway.rules.bans import Ban
 from gateway.rules.tokens import Schedule
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, imports, tokens
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles

@@ -18,10 +18,11 @@ from bot.operator.finding import Finding
 from bot.operator.surroundings import ask_around
 from gateway import edges
 from gateway.clock import utc_now
-from gateway.config import ConfigError, load
 from gateway.rules.bans import Kind
 from gateway.rules.doubts import Caution
-from gateway.settings import Settings, Web
+from gateway.settings.config import ConfigError, load
+from gateway.settings.settings import Settings
+from gateway.settings.web import Web
 from gateway.store.ban_files import BanFiles
 from gateway.web.pages import Pages
 from gateway.web.shelf import Shelf

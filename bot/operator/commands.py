@@ -27,7 +27,7 @@ from bot.room.signing import reset
 from bot.sheets import FORMATS
 from gateway import log
 from gateway.homeserver.homeserver import HomeserverError
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import registrations
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint

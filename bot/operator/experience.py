@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.operator.finding import Finding
-from gateway.settings import Homeserver
+from gateway.settings.homeserver import Homeserver
 from gateway.store import tallies
 from gateway.store.database import Database
 

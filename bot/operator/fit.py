@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bot.operator.finding import Finding
 from gateway.homeserver.identity import Identity
 from gateway.homeserver.version import parse_version
-from gateway.settings import Homeserver, Way
+from gateway.settings.homeserver import Homeserver, Way
 
 DENDRITE = "it stores registration tokens, and its registration asks for none: it cannot be served"
 _FAMILY = ("conduwuit", "continuwuity", "tuwunel")  # in much they do the same

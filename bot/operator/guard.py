@@ -7,7 +7,7 @@ other ways the desk itself keeps one there; a file may be unreadable to the home
 from bot.operator.finding import Finding
 from gateway.homeserver.identity import Identity
 from gateway.homeserver.version import parse_version
-from gateway.settings import Homeserver
+from gateway.settings.homeserver import Homeserver
 
 _SINCE = parse_version("1.4.8")
 

@@ -19,11 +19,13 @@ from bot.operator.guard import check_guard
 from bot.operator.sign_up import check_sign_up
 from bot.room.inspection import inspect
 from gateway import edges
-from gateway.config import ConfigError
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.homeserver.identity import Identity, identify
 from gateway.mail.delivery import DeliveryError
-from gateway.settings import Bot, Homeserver, Settings
+from gateway.settings.config import ConfigError
+from gateway.settings.homeserver import Homeserver
+from gateway.settings.room import Bot
+from gateway.settings.settings import Settings
 
 _MAIL_LIMIT = timedelta(seconds=8)
 _QUESTION_LIMIT = timedelta(seconds=4)

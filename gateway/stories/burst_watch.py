@@ -24,7 +24,7 @@ from gateway.rules.addresses import is_for_everybody, masked
 from gateway.rules.bans import Kind
 from gateway.rules.reach import holds_domain, holds_network
 from gateway.rules.screening import Code, Refusal, Screened, in_words
-from gateway.settings import Alerts
+from gateway.settings.room import Alerts
 from gateway.store import alerts
 from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint

@@ -21,7 +21,7 @@ from gateway.mail.delivery import DeliveryError, Mailer
 from gateway.rules.addresses import parse_address
 from gateway.rules.networks import plain_address
 from gateway.rules.screening import Refusal, banned
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, outbox, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.ban_files import BanFiles

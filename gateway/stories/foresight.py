@@ -16,7 +16,7 @@ from gateway.rules.bans import Ban, Kind
 from gateway.rules.networks import IPNetwork, neighbourhood, plain_address
 from gateway.rules.reach import PROVIDERS, is_exact, network_of, overlap, special, whole_domains
 from gateway.rules.screening import hits
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, precedents
 from gateway.store.audit import Author
 from gateway.store.database import Database

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from gateway.clock import Clock, utc_now
 from gateway.rules.opening import Opening
 from gateway.rules.tokens import Schedule
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, facts
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database

@@ -13,7 +13,7 @@ from gateway.homeserver.homeserver import NameAvailability, Names
 from gateway.rules.doubts import Doubt, doubts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, hits, lookback, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, lookback, outbox, registrations, tokens
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database

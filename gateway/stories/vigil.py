@@ -23,7 +23,7 @@ from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.mail.delivery import DeliveryError
 from gateway.rules.durations import format_duration
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import alerts, events, health, leases, offers, orders, states
 from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint

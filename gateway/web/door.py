@@ -17,7 +17,7 @@ from gateway.rules.networks import IPAddress
 from gateway.rules.opening import Opening
 from gateway.rules.pace import Pace
 from gateway.rules.screening import Application
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.stories.registration import NotRecorded, Verdict
 from gateway.web import form, headers, wording
 from gateway.web.client_address import client_address

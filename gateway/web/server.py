@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.web import headers
 from gateway.web.door import Door, Reception
 from gateway.web.mishaps import mishaps

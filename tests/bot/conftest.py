@@ -11,9 +11,9 @@ import pytest
 from bot.answers import Answer
 from bot.console import Console
 from gateway.app import Desk, open_desk
-from gateway.config import parse
 from gateway.rules.screening import Application, Refusal
-from gateway.settings import Settings
+from gateway.settings.config import parse
+from gateway.settings.settings import Settings
 from gateway.store.audit import Author
 from tests.gateway.conftest import ToldDirectory
 

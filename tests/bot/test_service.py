@@ -7,7 +7,7 @@ import pytest
 
 from bot.demo.ports import free_port
 from bot.service import run_bot, serve
-from gateway.config import ConfigError, parse
+from gateway.settings.config import ConfigError, parse
 from tests.bot.conftest import CONFIG
 
 

@@ -19,7 +19,6 @@ import yaml
 from aiosmtpd.smtp import SMTP
 
 from bot.demo.applicant import Applicant
-from gateway.config import parse
 from gateway.homeserver.admin_api import AdminApi
 from gateway.homeserver.homeserver import (
     Abilities,
@@ -40,7 +39,8 @@ from gateway.mail.delivery import Mailer
 from gateway.rules.bans import Kind, parse_line
 from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
-from gateway.settings import Settings
+from gateway.settings.config import parse
+from gateway.settings.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database

@@ -14,9 +14,9 @@ from aiohttp import web
 
 from bot.demo.ports import free_port
 from gateway.app import Desk, open_desk, run_gateway
-from gateway.config import ConfigError
 from gateway.homeserver.token_file import TokenFile
-from gateway.settings import Settings
+from gateway.settings.config import ConfigError
+from gateway.settings.settings import Settings
 from gateway.store import alerts, health, registrations
 from gateway.store.registrations import Status
 from tests.gateway.conftest import MailServer, text_of, until

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from gateway.config import ConfigError
+from gateway.settings.config import ConfigError
 from gateway.supervision import supervise
 
 

@@ -18,7 +18,7 @@ from gateway.homeserver.homeserver import (
     Restriction,
     Unable,
 )
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import audit, outbox, restrictions
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database

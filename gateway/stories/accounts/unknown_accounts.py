@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from gateway.homeserver.homeserver import Account, AccountDirectory
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import accounts, registrations
 from gateway.store.database import Database
 from gateway.store.registrations import LIVE, Status

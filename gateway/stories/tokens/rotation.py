@@ -23,7 +23,7 @@ from gateway.homeserver.homeserver import (
     Unable,
 )
 from gateway.rules.tokens import Schedule, new_token
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.store import alerts, audit, home, outbox, registrations, states, tokens
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint

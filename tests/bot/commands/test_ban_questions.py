@@ -5,8 +5,8 @@ import yaml
 
 from bot.console import Console
 from gateway.app import open_desk
-from gateway.config import parse
 from gateway.rules.bans import format_line
+from gateway.settings.config import parse
 from gateway.store import registrations
 from gateway.store.audit import Author
 from tests.bot.conftest import CONFIG

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import parse
+from gateway.settings.config import parse
 from gateway.store import registrations
 from gateway.store.audit import Author
 from tests.bot.conftest import CONFIG

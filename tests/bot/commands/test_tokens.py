@@ -7,7 +7,7 @@ import pytest
 
 from bot.console import Console
 from gateway.app import open_desk
-from gateway.config import parse
+from gateway.settings.config import parse
 from gateway.store import registrations, tallies, tokens
 from gateway.store.audit import Author
 from gateway.store.registrations import Request, Status

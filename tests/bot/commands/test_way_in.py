@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.config import parse
+from gateway.settings.config import parse
 from gateway.store import registrations
 from tests.bot.conftest import CONFIG as SHARED
 

@@ -16,11 +16,11 @@ from bot.legacy.lists import Damaged, read_bans, read_registrations
 from bot.legacy.mail import translate_body
 from bot.legacy.plan import CONFIG, Plan, make_plan
 from bot.legacy.takeover import carry_out
-from gateway.config import load, parse
 from gateway.homeserver.token_file import TokenFile
 from gateway.mail.compose import Composer
 from gateway.rules.bans import Kind
-from gateway.settings import Settings
+from gateway.settings.config import load, parse
+from gateway.settings.settings import Settings
 from gateway.store import audit, registrations, tokens
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles

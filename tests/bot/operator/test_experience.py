@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.operator.experience import recall
-from gateway.settings import Homeserver
+from gateway.settings.homeserver import Homeserver
 from gateway.store.database import Database
 from gateway.store.registrations import Status
 from gateway.store.schema import registrations

@@ -7,7 +7,7 @@ import pytest
 from bot.operator.fit import fit
 from gateway.homeserver.identity import Identity
 from gateway.homeserver.version import parse_version
-from gateway.settings import Homeserver
+from gateway.settings.homeserver import Homeserver
 from tests.stand_ins.front_door import NAMES
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -5,7 +5,7 @@ import pytest
 from bot.operator.guard import check_guard
 from gateway.homeserver.identity import Identity
 from gateway.homeserver.version import parse_version
-from gateway.settings import Homeserver
+from gateway.settings.homeserver import Homeserver
 
 FILE = {"token_file": "token"}
 

@@ -24,7 +24,7 @@ from bot.room.signing import reset, sign_device
 from bot.terminal import main
 from gateway.homeserver.identity import identify
 from gateway.homeserver.sign_up import ask_sign_up
-from gateway.settings import Homeserver
+from gateway.settings.homeserver import Homeserver
 from tests.bot.conftest import CONFIG
 from tests.bot.room.conftest import House
 from tests.stand_ins.mas_compat import CompatMas

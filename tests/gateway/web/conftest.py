@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient
 from gateway.rules.opening import Opening
 from gateway.rules.pace import Pace
 from gateway.rules.screening import Application, Refusal
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.stories.registration import Verdict
 from gateway.web.server import build
 

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, Request, async_playwright
 from bot.demo.ports import free_port
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Code, Refusal
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.web.server import WebServer
 
 pytestmark = pytest.mark.browser

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.web.server import build
 
 

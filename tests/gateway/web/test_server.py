@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from bot.demo.ports import free_port
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 from gateway.stories.registration import Verdict
 from gateway.web.server import WebServer
 

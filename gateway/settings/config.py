@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from gateway.settings import Settings
+from gateway.settings.settings import Settings
 
 
 class ConfigError(Exception):

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.config import ConfigError, load, parse
 from gateway.rules.limits import Limit
+from gateway.settings.config import ConfigError, load, parse
 
 WHOLE = """
 server_name: example.org

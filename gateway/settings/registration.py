@@ -1,0 +1,59 @@
+"""Who may ask, how often, and what a person looks at first; and the tokens that they get."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import model_validator
+
+from gateway.rules.doubts import Caution
+from gateway.rules.limits import Limit
+from gateway.settings.section import Section
+from gateway.settings.values import Cron, Duration, LimitText
+
+
+class Tokens(Section):
+    """One token for each applicant, or one shared by all that rotates. `mode` is None for the
+    first wherever the homeserver can."""
+
+    mode: Literal["per_applicant", "shared"] | None = None
+    valid_for: Duration = timedelta(days=7)
+    rotation: Cron | None = "0 0 * * *"
+    downtime: Duration = timedelta()
+    overlap: Duration = timedelta()
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "Tokens":
+        if self.downtime and self.overlap:
+            raise ValueError("downtime and overlap exclude each other: set one of them to 0")
+        return self
+
+
+class Limits(Section):
+    """How many requests the desk hears: from one neighbourhood (/24, /64), and in all."""
+
+    network: LimitText | None = Limit(10, timedelta(hours=1))
+    all: LimitText | None = Limit(1000, timedelta(days=1))
+
+
+class Registration(Section):
+    """Who may ask, and how often."""
+
+    email_cooldown: Duration = timedelta(days=1)
+    multiple_users_per_email: bool = False
+    name_hold: Duration = timedelta(days=7)
+    limits: Limits = Limits()
+
+
+class Review(Section):
+    """Which accepted requests wait for a moderator's decision."""
+
+    all: bool = False
+    new_networks: bool = False
+    throwaway_domains: bool = False
+    after: LimitText | None = None
+    rejection_mail: bool = False
+
+    @property
+    def caution(self) -> Caution:
+        """The same, as the rules read it."""
+        return Caution(self.all, self.new_networks, self.throwaway_domains, self.after)

@@ -1,0 +1,62 @@
+"""The settings: frozen, every key with its type and what it allows.
+
+`gateway.settings.config` reads them from a file.
+"""
+
+from pydantic import Field, model_validator
+
+from gateway.settings.homeserver import Homeserver
+from gateway.settings.mail import Mail, Smtp
+from gateway.settings.registration import Registration, Review, Tokens
+from gateway.settings.room import Alerts, Bot, Moderation
+from gateway.settings.section import Section
+from gateway.settings.values import FilePath
+from gateway.settings.web import Web
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    server_name: str = Field(pattern=r"^[A-Za-z0-9.:\[\]-]+$")
+    state: FilePath
+    bans: FilePath
+    web: Web = Web()
+    homeserver: Homeserver
+    tokens: Tokens = Tokens()
+    registration: Registration = Registration()
+    review: Review = Review()
+    smtp: Smtp
+    mail: Mail = Mail()
+    bot: Bot | None = None
+    alerts: Alerts = Alerts()
+    moderation: Moderation = Moderation()
+
+    @property
+    def shares_token(self) -> bool:
+        """Whether all applicants get the same token."""
+        if self.tokens.mode is None:
+            return self.homeserver.kind == "static"
+        return self.tokens.mode == "shared"
+
+    @property
+    def own_name(self) -> str:
+        """The bot's name on this homeserver, or nothing where it is from elsewhere."""
+        name, _, server = (self.bot.user if self.bot else "").partition(":")
+        return name.removeprefix("@") if server == self.server_name else ""
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Settings":
+        if self.homeserver.kind == "static":
+            if not self.shares_token:
+                raise ValueError("tokens.mode: a static token is everybody's, so set mode: shared")
+            if self.tokens.downtime or self.tokens.overlap:
+                raise ValueError("tokens: a static token never rotates: no downtime, no overlap")
+        admin_room = self.homeserver.admin_room
+        if admin_room is not None and self.bot is None:
+            raise ValueError("bot: missing; it is what works in homeserver.admin_room")
+        if self.bot is not None and self.bot.room == admin_room:
+            raise ValueError(
+                "homeserver.admin_room: it is bot.room too; name the homeserver's own admin room,"
+                f" #admins:{self.server_name}, and another one for the moderators"
+            )
+        return self
