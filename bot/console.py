@@ -31,7 +31,7 @@ from bot.commands import (
 from bot.commands.help import usage
 from bot.commands.table import Call, Listing, table
 from bot.mistakes import find, nearest, pointed, suggestion
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.store.audit import Author
 
 _log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from bot.answers import Answer, Line, Part, code
 from bot.room.alerts import RoomAlert
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.store import alerts, offers, rooms
 from gateway.store.alerts import Alert
 from gateway.store.offers import Offer

@@ -12,7 +12,7 @@ from bot.answers import Answer, Line, code
 from bot.commands.standing import ROOM_WARNINGS
 from bot.console import Console
 from bot.room.inbox import Command
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.store import audit, events, facts, offers
 from gateway.store.audit import Author, Entry
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bot.room.admin_inbox import Given, Heard, NewAccount, Reply
 from bot.room.admin_room import Position, RoomOrder
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.store import accounts, admin_room, orders
 from gateway.store.admin_room import Reading
 from gateway.store.orders import Order

@@ -9,7 +9,8 @@ from bot.orders import DeskOrders
 from bot.room.admin_room import AdminRoom
 from bot.room.room import Room
 from bot.room.session import FolderInUse, Session
-from gateway.app import Desk, open_desk, run_gateway
+from gateway.app import open_desk, run_gateway
+from gateway.desk import Desk
 from gateway.settings.config import ConfigError
 from gateway.settings.room import Bot
 from gateway.settings.settings import Settings

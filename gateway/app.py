@@ -3,28 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
+from gateway.desk import Desk
 from gateway.edges import make_composer, make_homeserver, make_mailer, make_whereabouts
-from gateway.homeserver.homeserver import Homeserver
 from gateway.homeserver.pulse import Pulse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
-from gateway.rules.opening import Opening
-from gateway.rules.pace import Pace
-from gateway.rules.screening import Application
 from gateway.settings.config import ConfigError
 from gateway.settings.settings import Settings
-from gateway.store import leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
+from gateway.store.keyring import Keyring
 from gateway.store.presence import present
 from gateway.stories.accounts.restricting import Restricting
 from gateway.stories.accounts.unknown_accounts import UnknownAccounts
@@ -38,7 +33,7 @@ from gateway.stories.mail_pace import MailPace
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
-from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.registration import Registrar
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.ordered_room import OrderedRoom
 from gateway.stories.tokens.rotation import Rotation
@@ -51,72 +46,6 @@ from gateway.web.server import WebServer
 _log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True)
-class Desk:
-    """Every story of one desk, bound together. Opened by `open_desk`."""
-
-    settings: Settings
-    database: Database
-    bans: BanFiles
-    hours: Hours
-    mail_pace: MailPace
-    moderation: Moderation
-    foresight: Foresight
-    undoing: Undoing
-    notebook: Notebook
-    homeserver: Homeserver
-    mailer: Mailer
-    burst_watch: BurstWatch
-    registrar: Registrar
-    reviews: Reviews
-    rotation: Rotation
-    courier: Courier
-    accounts: AccountWatcher
-    ban_watch: BanWatch
-    vigil: Vigil
-    unknown_accounts: UnknownAccounts
-    muting: Muting
-    restricting: Restricting
-    clock: Clock
-
-    async def opening(self) -> Opening:
-        """Open or closed, at most a second old."""
-        return await self.hours.opening()
-
-    async def apply(self, application: Application) -> Verdict:
-        """Hear one request. Raises NotRecorded."""
-        return await self.registrar.apply(application)
-
-    async def pace(self) -> Pace:
-        """How long mails take at present."""
-        return await self.mail_pace.at_present()
-
-    async def faults(self) -> list[str]:
-        """What keeps the desk from taking requests now."""
-        try:
-            await self.database.write(outbox.depth)
-        except SQLAlchemyError as error:
-            return [f"the database cannot be written: {complaint(error)}"]
-        return []
-
-    async def end_old_leases(self) -> None:
-        """Take up what gateways left that were killed; only while no other is at work.
-
-        A rotation by command may lose its lease too: then two put the same token into force.
-        """
-
-        def release(connection: Connection) -> int:
-            leases.release_all(connection)
-            return outbox.release_all(connection)
-
-        try:
-            left = await self.database.write(release)
-        except SQLAlchemyError as error:
-            _log.warning("leases_not_ended", reason=complaint(error))  # they end by their time
-        else:
-            _log.info("alone_at_work", mails_taken_up=left)
-
-
 @asynccontextmanager
 async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Desk]:
     """Open the database (migrations included) and the ban files, and bind the stories.
@@ -124,27 +53,32 @@ async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
     Raises ConfigError when a file that the settings name cannot be used.
     """
     database = Database(settings.state / "porter.db")
+    keyring = Keyring(settings.state / "keys")
     bans = BanFiles(settings.bans)
     async with AsyncExitStack() as leaving:
         leaving.push_async_callback(database.close)
         try:
             settings.bans.mkdir(parents=True, exist_ok=True)
             await asyncio.to_thread(database.open)
+            keyring.open(clock())
             await asyncio.to_thread(bans.load)
         except SQLAlchemyError as error:
             fault = f"state: {database.path} cannot be used ({complaint(error)})"
             raise ConfigError([fault]) from None
+        except ValueError as error:
+            raise ConfigError([f"state: {error}"]) from None
         except OSError as error:
             raise ConfigError([f"{error.filename}: cannot be used ({error.strerror})"]) from None
         mailer, composer = make_mailer(settings), make_composer(settings)
         leaving.push_async_callback(mailer.close)
         session = await leaving.enter_async_context(aiohttp.ClientSession())
-        yield _bind(settings, database, bans, mailer, composer, session, clock)
+        yield _bind(settings, database, keyring, bans, mailer, composer, session, clock)
 
 
 def _bind(
     settings: Settings,
     database: Database,
+    keyring: Keyring,
     bans: BanFiles,
     mailer: Mailer,
     composer: Composer,
@@ -232,6 +166,7 @@ def _bind(
     return Desk(
         settings=settings,
         database=database,
+        keyring=keyring,
         bans=bans,
         hours=hours,
         mail_pace=MailPace(database, clock),

@@ -46,7 +46,7 @@ FLOORS = (
         "gateway/log.py",
     ),
     ("gateway/web/",),
-    ("gateway/app.py",),
+    ("gateway/desk.py", "gateway/app.py"),
     ("bot/",),
 )
 

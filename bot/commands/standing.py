@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from bot.answers import Line, Part, code
 from bot.commands import way_in
 from bot.commands.table import when
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.rules.opening import Opening
 from gateway.store import (
     admin_room,

@@ -14,7 +14,7 @@ import click
 
 from bot.answers import Answer, Line, code
 from bot.mistakes import Surplus
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.rules.durations import parse_duration
 from gateway.store import questions
 from gateway.store.audit import Author

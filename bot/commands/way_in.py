@@ -1,7 +1,7 @@
 """How tokens get into this homeserver, and what it can not do with them, in words."""
 
 from bot.answers import Part, code
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.settings.homeserver import Way
 
 _BY: dict[Way, str] = {

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from gateway.store import mutes
 from gateway.store.offers import Offer
-from gateway.store.schema import alerts
+from gateway.store.room_schema import alerts
 
 # Nothing that goes on: when such a one is over, there is nothing to tell.
 _HAPPENINGS = ("rotation", "token", "rejected", "mail", "saving", "unknown", "account")

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.dialects.sqlite import insert
 
-from gateway.store.schema import events
+from gateway.store.room_schema import events
 
 
 def begin(connection: Connection, event_id: str, now: datetime) -> int | None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from gateway.rules.doubts import Caution
 from gateway.rules.limits import Limit
+from gateway.store.columns import UtcDateTime
 from gateway.store.prepared import Prepared
 from gateway.store.registrations import (
     HOLDING,
@@ -32,7 +33,7 @@ from gateway.store.registrations import (
     domain_of,
     read,
 )
-from gateway.store.schema import UtcDateTime, registrations
+from gateway.store.schema import registrations
 
 _CAREFREE = Caution()
 _ACCEPTED = [each for each in Status if each != Status.REFUSED]

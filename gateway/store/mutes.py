@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import Connection, or_, select
 from sqlalchemy.dialects.sqlite import insert
 
-from gateway.store.schema import mutes
+from gateway.store.room_schema import mutes
 
 
 @dataclass(frozen=True, slots=True)

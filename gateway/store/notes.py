@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from gateway.store.schema import notes
+from gateway.store.room_schema import notes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, or_, select
 
 from gateway.store.audit import Author
-from gateway.store.schema import questions
+from gateway.store.room_schema import questions
 
 LIFE = timedelta(days=1)  # what was asked longer ago is not carried out any more
 

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection
 
 from gateway.store import facts
-from gateway.store.schema import alerts
+from gateway.store.room_schema import alerts
 
 _ROOM = "alerts room"  # the fact: a room id
 

@@ -1,48 +1,17 @@
-"""The tables, as they are after the newest migration. Times are UTC."""
-
-from datetime import UTC, datetime
-from typing import Any
+"""The tables of the desk, as they are after the newest migration."""
 
 from sqlalchemy import (
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
-    TypeDecorator,
     text,
 )
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware datetime, kept as UTC without zone so that SQLite's text sorts by time."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
-
-    def bind_processor(self, dialect: Dialect) -> Any:
-        """For SQLite the text that SQLAlchemy would make of it, in a quarter of the time."""
-        return _sqlite_text if dialect.name == "sqlite" else super().bind_processor(dialect)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-def _sqlite_text(value: datetime | None) -> str | None:
-    if value is None:
-        return None
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-
-
-metadata = MetaData()
+from gateway.store.columns import UtcDateTime, metadata
 
 tokens = Table(
     "tokens",
@@ -74,6 +43,7 @@ registrations = Table(
     Column("domain", Text, nullable=False, default=""),
     Column("ip", Text, nullable=False),
     Column("network", Text, nullable=False),  # /24 or /64
+    Column("wide_network", Text),  # /48; none for IPv4
     Column("language", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("refusals", Text, nullable=False),  # JSON list of code, field, detail
@@ -84,8 +54,15 @@ registrations = Table(
     Column("mailed_at", UtcDateTime),
     Column("registered_at", UtcDateTime),
     Column("account", Text),  # the name that was registered, which may be another than asked for
+    Column("proof", Text),  # what spoke for a person: `work`, `form`, or nothing
     Index("registrations_by_time", "created_at"),
     Index("registrations_by_network", "network", "created_at"),
+    Index(
+        "registrations_by_wide_network",
+        "wide_network",
+        "created_at",
+        sqlite_where=text("wide_network IS NOT NULL"),
+    ),
     Index("registrations_by_email", "email_key", "created_at"),
     Index("registrations_by_domain", "domain", "status"),  # all that counting a large one reads
     Index("registrations_by_name", "name", "held_until"),
@@ -171,69 +148,6 @@ mails = Table(
     Index("mails_by_registration", "registration_id"),
 )
 
-alerts = Table(  # what the room is told: one row and one message for a cause while it lasts
-    "alerts",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("cause", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("count", Integer, nullable=False),
-    Column("first_at", UtcDateTime, nullable=False),
-    Column("last_at", UtcDateTime, nullable=False),
-    Column("ended_at", UtcDateTime),
-    Column("quiet", Integer),  # seconds of silence after which it ends by itself; none: never
-    Column("details", Text, nullable=False),  # JSON list of lines, for the message's thread
-    Column("actions", Text, nullable=False),  # JSON list of [reaction, command]
-    Column("version", Integer, nullable=False),  # one more with each change
-    Column("shown_version", Integer, nullable=False),
-    Column("event_id", Text),
-    Column("details_event_id", Text),
-    Index("alerts_by_cause", "cause", "ended_at"),
-    Index("alerts_by_end", "ended_at"),
-    Index("alerts_to_show", "id", sqlite_where=text("version <> shown_version")),
-)
-
-mutes = Table(  # causes that the room does not want to hear of; none: until unmuted
-    "mutes",
-    metadata,
-    Column("cause", Text, primary_key=True),
-    Column("until", UtcDateTime),
-    Column("who", Text, nullable=False),
-)
-
-questions = Table(  # commands that wait for a moderator's yes
-    "questions",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("at", UtcDateTime, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("words", Text, nullable=False),  # JSON list: the command to carry out
-    Column("event_id", Text),  # the Matrix event of the command that asked
-    Column("settled_at", UtcDateTime),
-    Column("settled_by", Text),  # the Matrix event, or who, that answered
-    Index("questions_by_event", "event_id"),
-)
-
-offers = Table(  # which reaction to one of our messages stands for which command
-    "offers",
-    metadata,
-    Column("event_id", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("command", Text, nullable=False),
-    Column("at", UtcDateTime, nullable=False),
-)
-
-notes = Table(  # what moderators write for each other about a registration or a ban
-    "notes",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("subject", Text, nullable=False),  # as in the audit: "registration 12"
-    Column("at", UtcDateTime, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Index("notes_by_subject", "subject"),
-)
-
 hits = Table(  # how often a ban was met
     "hits",
     metadata,
@@ -287,11 +201,18 @@ leases = Table(
     Column("until", UtcDateTime, nullable=False),
 )
 
-events = Table(  # commands out of the room, by Matrix event id
-    "events",
+spent = Table(  # human checks that were used, until their time is over anyway
+    "spent",
     metadata,
-    Column("event_id", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("until", UtcDateTime, nullable=False),
+    Index("spent_by_end", "until"),
+)
+
+unwanted = Table(  # addresses whose owner does not want our mail, by their pseudonyms
+    "unwanted",
+    metadata,
+    Column("pseudonym", Text, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("times", Integer, nullable=False, default=1),  # how often it was taken up
-    Column("answered_at", UtcDateTime),
+    Column("entry", Integer, ForeignKey("audit.id"), nullable=False),
 )

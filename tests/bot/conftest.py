@@ -10,7 +10,8 @@ import pytest
 
 from bot.answers import Answer
 from bot.console import Console
-from gateway.app import Desk, open_desk
+from gateway.app import open_desk
+from gateway.desk import Desk
 from gateway.rules.screening import Application, Refusal
 from gateway.settings.config import parse
 from gateway.settings.settings import Settings

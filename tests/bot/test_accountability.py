@@ -10,7 +10,7 @@ from bot.commands.table import table
 from bot.console import Console
 from gateway.store import audit
 from gateway.store.audit import Author
-from gateway.store.schema import metadata
+from gateway.store.columns import metadata
 
 AUTHOR = Author("@mod:example.org", "$walk")
 # What the room remembers of its own talk, and what the desk tells it.

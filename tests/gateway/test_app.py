@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 
 from bot.demo.ports import free_port
-from gateway.app import Desk, open_desk, run_gateway
+from gateway.app import open_desk, run_gateway
+from gateway.desk import Desk
 from gateway.homeserver.token_file import TokenFile
 from gateway.settings.config import ConfigError
 from gateway.settings.settings import Settings

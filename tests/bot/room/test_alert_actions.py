@@ -7,7 +7,7 @@ import pytest
 
 from bot.feed import DeskAlerts
 from bot.ledger import DeskLedger
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.rules.bans import Kind
 from gateway.store import mutes
 from tests.gateway.conftest import until

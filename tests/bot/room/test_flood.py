@@ -10,7 +10,7 @@ import pytest
 
 from bot.feed import DeskAlerts
 from bot.room.alerts import AlertRelay
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.rules.bans import Ban, Kind
 from gateway.rules.screening import Application
 from tests.gateway.conftest import until

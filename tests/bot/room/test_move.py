@@ -8,7 +8,7 @@ import pytest
 
 from bot.feed import DeskAlerts
 from bot.ledger import DeskLedger
-from gateway.app import Desk
+from gateway.desk import Desk
 from gateway.store import alerts
 
 

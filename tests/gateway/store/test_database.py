@@ -13,9 +13,10 @@ from sqlalchemy import DateTime, create_engine, select
 from sqlalchemy.dialects import sqlite
 
 from gateway.store import registrations, tokens
+from gateway.store.columns import UtcDateTime, metadata
 from gateway.store.database import Database
 from gateway.store.events import begin
-from gateway.store.schema import UtcDateTime, events, metadata
+from gateway.store.room_schema import events
 from gateway.store.schema import registrations as rows
 
 MIGRATIONS = Path(__file__).parents[3] / "gateway" / "store" / "migrations"

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import DBAPIError
 
+from gateway.store.columns import UtcDateTime
 from gateway.store.prepared import Prepared
-from gateway.store.schema import UtcDateTime, events
+from gateway.store.room_schema import events
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
 ADD = Prepared(events.insert().returning(events.c.event_id), ("event_id", "at", "times"))

@@ -1,0 +1,32 @@
+"""What a desk on the open internet needs: wider networks, proofs, unwanted mail."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("registrations", sa.Column("wide_network", sa.Text))
+    op.add_column("registrations", sa.Column("proof", sa.Text))
+    op.create_index(
+        "registrations_by_wide_network",
+        "registrations",
+        ["wide_network", "created_at"],
+        sqlite_where=sa.text("wide_network IS NOT NULL"),
+    )
+    op.create_table(
+        "spent",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("until", sa.DateTime, nullable=False),
+    )
+    op.create_index("spent_by_end", "spent", ["until"])
+    op.create_table(
+        "unwanted",
+        sa.Column("pseudonym", sa.Text, primary_key=True),
+        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("entry", sa.Integer, sa.ForeignKey("audit.id"), nullable=False),
+    )
