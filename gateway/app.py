@@ -104,6 +104,7 @@ def _bind(
     registrar = Registrar(
         settings=settings,
         database=database,
+        keyring=keyring,
         bans=bans,
         hours=hours,
         names=at_the_door,

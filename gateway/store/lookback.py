@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Integer,
@@ -33,7 +34,7 @@ from gateway.store.registrations import (
     domain_of,
     read,
 )
-from gateway.store.schema import registrations
+from gateway.store.schema import registrations, unwanted
 
 _CAREFREE = Caution()
 _ACCEPTED = [each for each in Status if each != Status.REFUSED]
@@ -60,6 +61,7 @@ def seen(
     cooldown: timedelta,
     one_account_per_address: bool,
     caution: Caution = _CAREFREE,
+    pseudonyms: tuple[str, ...] = (),
 ) -> Seen:
     """Count and look up, in one statement of the deciding transaction.
 
@@ -67,7 +69,8 @@ def seen(
     refused count, or one flood would close the desk for everybody. Counting ends at the limit.
     A name held by the same address from the same network is no hindrance (somebody pressed the
     button twice). From elsewhere it is, whatever address is given: answering by address would
-    tell a stranger who asked for the name.
+    tell a stranger who asked for the name. Under its `pseudonyms` an address is found whose rows
+    were purged; one that does not want our mail is a known one.
     """
     after = caution.after
     query = _seen(
@@ -75,10 +78,12 @@ def seen(
         all is not None,
         one_account_per_address,
         after is not None,
+        len(pseudonyms),
     )
     values = {
         "name": request.name,
         "email_key": request.email_key,
+        **{f"pseudonym_{place}": each for place, each in enumerate(pseudonyms)},
         "network": request.network,
         "now": now,
         "cooled_since": now - cooldown,
@@ -108,13 +113,17 @@ def _seen(
     count_all: bool,
     one_account_per_address: bool,
     count_accepted: bool,
+    pseudonyms: int,
 ) -> Prepared:
     r, now = registrations.c, bindparam("now", type_=UtcDateTime)
     same_network = r.network == bindparam("network")
     accepted = _is_one_of(_ACCEPTED)
     from_network = _count("network", same_network) if count_network else _NOTHING
     in_all = _count("all", accepted) if count_all else _NOTHING
-    same_address = r.email_key == bindparam("email_key")
+    named: list[BindParameter[str]] = [
+        bindparam(f"pseudonym_{place}") for place in range(pseudonyms)
+    ]
+    same_address = or_(*(r.email_key == each for each in (bindparam("email_key"), *named)))
     held = (
         select(r.id)
         .where(
@@ -143,7 +152,10 @@ def _seen(
             r.status == Status.REGISTERED,
             and_(_is_one_of(KNOWN), r.held_until > now),
         )
-    address = select(r.id).where(same_address, known).exists()
+    address: ColumnElement[bool] = select(r.id).where(same_address, known).exists()
+    if named:
+        of_refuser = or_(*(unwanted.c.pseudonym == each for each in named))
+        address = or_(address, select(unwanted.c.pseudonym).where(of_refuser).exists())
     in_after = _count("after", accepted) if count_accepted else _NOTHING
     return Prepared(select(from_network, in_all, held, address, in_after))
 

@@ -18,6 +18,7 @@ from gateway.store import audit, hits, lookback, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
+from gateway.store.keyring import Keyring
 from gateway.store.lookback import Seen
 from gateway.store.registrations import LIVE, Registration, Request, Status
 from gateway.stories.burst_watch import BurstWatch
@@ -52,6 +53,7 @@ class Registrar:
         *,
         settings: Settings,
         database: Database,
+        keyring: Keyring,
         bans: BanFiles,
         hours: Hours,
         names: Names,
@@ -64,6 +66,7 @@ class Registrar:
         self._rules = settings.registration
         self._caution = settings.review.caution
         self._database = database
+        self._keyring = keyring
         self._bans = bans
         self._hours = hours
         self._names = names
@@ -140,6 +143,7 @@ class Registrar:
             cooldown=self._rules.email_cooldown,
             one_account_per_address=not self._rules.multiple_users_per_email,
             caution=self._caution,
+            pseudonyms=self._keyring.pseudonyms(request.email_key),
         )
         hits.count(connection, screened.met, now)
         refusals = [*screened.refusals]

@@ -44,6 +44,7 @@ from gateway.settings.settings import Settings
 from gateway.store import alerts, audit, outbox, registrations, tokens
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database
+from gateway.store.keyring import Keyring
 from gateway.store.registrations import Registration
 from gateway.stories.accounts.restricting import Restricting
 from gateway.stories.accounts.watcher import AccountWatcher
@@ -453,6 +454,8 @@ async def open_house(
         settings = make_settings(**changes)
         database = Database(settings.state / "porter.db")
         database.open()
+        keyring = Keyring(settings.state / "keys")
+        keyring.open(clock())
         settings.bans.mkdir(exist_ok=True)
         bans = BanFiles(settings.bans)
         bans.load()
@@ -476,6 +479,7 @@ async def open_house(
         registrar = Registrar(
             settings=settings,
             database=database,
+            keyring=keyring,
             bans=bans,
             hours=hours,
             names=names,

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.rules.limits import Limit
-from gateway.store import lookback, registrations, tokens
+from gateway.store import audit, lookback, registrations, tokens
+from gateway.store.audit import PORTER
 from gateway.store.registrations import Request, Status
+from gateway.store.schema import unwanted
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -14,7 +16,7 @@ ANN = Request("ann", "ann@x.org", "ann@x.org", "203.0.113.7", "203.0.113.0/24", 
 BOB = Request("bob", "bob@x.org", "bob@x.org", "198.51.100.7", "198.51.100.0/24", "en")
 
 
-def look(connection, request, now=NOW, one=False):
+def look(connection, request, now=NOW, one=False, pseudonyms=()):
     return lookback.seen(
         connection,
         request,
@@ -23,6 +25,7 @@ def look(connection, request, now=NOW, one=False):
         all=Limit(1000, DAY),
         cooldown=DAY,
         one_account_per_address=one,
+        pseudonyms=pseudonyms,
     )
 
 
@@ -34,8 +37,8 @@ async def add(database, request, status=Status.PENDING, now=NOW):
     )
 
 
-async def see(database, request, now=NOW, one=False):
-    return await database.read(lambda c: look(c, request, now, one))
+async def see(database, request, now=NOW, one=False, pseudonyms=()):
+    return await database.read(lambda c: look(c, request, now, one, pseudonyms))
 
 
 async def test_refused_requests_count_too_and_only_within_the_span(database):
@@ -134,3 +137,20 @@ async def test_a_rejected_registration_stays_rejected(database):
     number = await add(database, ANN)
     assert await database.write(lambda c: registrations.become(c, number, Status.REJECTED))
     assert not await database.write(lambda c: registrations.become(c, number, Status.FAILED))
+
+
+async def test_an_address_is_known_by_its_pseudonym_after_its_rows_were_purged(database):
+    purged = replace(ANN, name="other", email="", email_key="#old")
+    await add(database, purged, Status.REGISTERED, NOW - 400 * DAY)
+    assert (await see(database, ANN, one=True, pseudonyms=("#new", "#old"))).address_known
+    assert not (await see(database, ANN, one=True, pseudonyms=("#new",))).address_known
+
+
+async def test_who_does_not_want_our_mail_is_known(database):
+    def refuse(connection):
+        entry = audit.note(connection, PORTER, "unwanted", "#ann", NOW)
+        connection.execute(unwanted.insert().values(pseudonym="#ann", at=NOW, entry=entry))
+
+    await database.write(refuse)
+    assert (await see(database, ANN, pseudonyms=("#new", "#ann"))).address_known
+    assert not (await see(database, BOB, pseudonyms=("#bob",))).address_known
