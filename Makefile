@@ -1,10 +1,10 @@
-# Front doors: make demo, make test, make lint, make bench. Each installs what it needs into .venv.
+# Front doors: make demo, make test, make lint, make bench, make torture. Each installs what it needs into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test lint bench pictures clean
+.PHONY: demo test lint bench torture pictures clean
 
 $(VENV)/dev: pyproject.toml
 	@echo "Installing Porter and its development tools into $(VENV): about a minute the first time."
@@ -24,7 +24,7 @@ demo: $(VENV)/demo
 test: $(VENV)/dev
 ifeq ($(CHROMIUM),)
 	@echo "No Chromium found: the page tests that need a browser are left out."
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not torture" $(ARGS)
 else
 	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 endif
@@ -36,6 +36,10 @@ lint: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python -m tests.bench
+
+# One process, and nothing captured: the figures and the seed are the point.
+torture: $(VENV)/dev
+	$(BIN)/python -m pytest -s -v -m torture tests/torture $(ARGS)
 
 pictures: $(VENV)/dev
 	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m tests.pictures

@@ -1,6 +1,8 @@
 """What the tests share: one real homeserver for the whole run, and stand-ins for others."""
 
 import asyncio
+import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
@@ -10,6 +12,14 @@ from bot.demo.synapse import Synapse
 from tests.stand_ins.front_door import FrontDoor
 
 Stand = Callable[..., Awaitable[FrontDoor]]
+
+
+@pytest.fixture
+def seed() -> int:
+    """What a test's chances come from: told, so that they can be had again."""
+    seed = int(os.environ.get("PORTER_TORTURE_SEED") or secrets.randbelow(1 << 32))
+    print(f"\nPORTER_TORTURE_SEED={seed}")
+    return seed
 
 
 @pytest.fixture(scope="session")
