@@ -2,6 +2,7 @@
 
 import getpass
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -109,6 +110,7 @@ def main(context: click.Context, config: Path) -> None:
     The moderators' commands work here as they do in the room: porter ban @spam.example
     """
     context.obj = config
+    os.umask(0o077)  # what Porter makes holds addresses and secrets
     # To standard error, and only what went wrong: the answers go to standard output.
     log.configure(level=logging.WARNING)
 

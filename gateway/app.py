@@ -21,6 +21,7 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
 from gateway.store.presence import present
+from gateway.store.rights import tighten
 from gateway.stories.accounts.restricting import Restricting
 from gateway.stories.accounts.unknown_accounts import UnknownAccounts
 from gateway.stories.accounts.watcher import AccountWatcher
@@ -59,6 +60,7 @@ async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
         leaving.push_async_callback(database.close)
         try:
             settings.bans.mkdir(parents=True, exist_ok=True)
+            _close_to_others(settings)
             await asyncio.to_thread(database.open)
             keyring.open(clock())
             await asyncio.to_thread(bans.load)
@@ -73,6 +75,14 @@ async def open_desk(settings: Settings, clock: Clock = utc_now) -> AsyncIterator
         leaving.push_async_callback(mailer.close)
         session = await leaving.enter_async_context(aiohttp.ClientSession())
         yield _bind(settings, database, keyring, bans, mailer, composer, session, clock)
+
+
+def _close_to_others(settings: Settings) -> None:
+    """Raises ValueError with one sentence, and OSError."""
+    tightened = tighten(settings.state, settings.read_by_others)
+    if tightened:
+        # Once: from now on it is closed.
+        _log.warning("closed_to_others", first=str(tightened[0]), count=len(tightened))
 
 
 def _bind(

@@ -11,8 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.store.database import Database, complaint
 
 NOT_IN_IT = (
-    "Not in it: the bot's keys (the folder bot of the state folder), the ban files, the token"
-    " file, and the configuration with its secrets. Copy those as files."
+    "Not in it: the desk's keys (the file keys of the state folder), without which no address that"
+    " was forgotten is recognised and no link in an old mail works; the bot's keys (the folder bot"
+    " beside it), the ban files, the token file, and the configuration with its secrets. Copy those"
+    " as files."
 )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import yaml
 
+from bot.operator import secret_files
 from bot.operator.experience import recall
 from bot.operator.finding import Finding
 from bot.operator.surroundings import ask_around
@@ -24,6 +25,7 @@ from gateway.settings.config import ConfigError, load
 from gateway.settings.settings import Settings
 from gateway.settings.web import Web
 from gateway.store.ban_files import BanFiles
+from gateway.store.rights import too_open
 from gateway.web.pages import Pages
 from gateway.web.shelf import Shelf
 
@@ -38,6 +40,8 @@ async def check(config: Path) -> list[Finding]:
     state = _check_state(settings.state)
     found = [
         *state,
+        *await asyncio.to_thread(_check_rights, settings),
+        *await asyncio.to_thread(secret_files.look, config),
         *await asyncio.to_thread(_check_bans, settings.bans),
         *_check_review(settings),
         *_check_pages(settings),
@@ -76,6 +80,15 @@ def _check_state(folder: Path) -> list[Finding]:
     elif not os.access(database, os.W_OK):
         found.append(Finding(f"state: {database} cannot be written; give it to Porter's user"))
     return found
+
+
+def _check_rights(settings: Settings) -> list[Finding]:
+    """What of the state folder others may read and Porter cannot close; it closes its own."""
+    found = too_open(settings.state, settings.read_by_others)
+    foreign = next((each for each in found if os.geteuid() not in (0, each.lstat().st_uid)), None)
+    if foreign is None:
+        return []
+    return [Finding(f"state: {foreign} is open to others; give it to Porter's user, or chmod go=")]
 
 
 def _check_folder(key: str, folder: Path) -> list[Finding]:

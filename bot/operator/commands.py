@@ -1,4 +1,4 @@
-"""The operator's commands beside running the desk: check, import, export, backup, reset-signing."""
+"""The operator's commands beside running the desk, from check to rotate-key."""
 
 import asyncio
 import getpass
@@ -26,11 +26,13 @@ from bot.room.session import Refused, RoomError, Session, Unanswered
 from bot.room.signing import reset
 from bot.sheets import FORMATS
 from gateway import log
+from gateway.clock import utc_now
 from gateway.homeserver.homeserver import HomeserverError
 from gateway.settings.settings import Settings
-from gateway.store import registrations
+from gateway.store import audit, registrations
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
+from gateway.store.keyring import Keyring
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -176,6 +178,56 @@ async def _reset_signing(session: Session) -> bool:
         await session.close()
 
 
+_DROPPED = (
+    "The old keys go. Links in mails that were sent work no more, and addresses that are no longer"
+    " kept in clear are no longer recognised: whoever had an account with one may get another, and"
+    " whoever wanted no more mails may be mailed again."
+)
+_KEPT = (
+    "The desk signs with a fresh key. The old ones stay in force: links in mails that were sent go"
+    " on working, and addresses are recognised as before. --drop-old ends them."
+)
+
+
+@click.command("rotate-key")
+@click.option("--drop-old", is_flag=True, help="End the old keys too, when somebody has them.")
+@click.option("--yes", is_flag=True, help="Do not ask before the old keys are dropped.")
+@click.pass_context
+def rotate_key(context: click.Context, drop_old: bool, yes: bool) -> None:
+    """Give the desk a fresh key, by which it signs links and recognises addresses.
+
+    Also while the desk runs: every process takes it up at once.
+    """
+    settings = settings_of(context)
+    database, keyring = _database(settings), Keyring(settings.state / "keys")
+    click.echo(_DROPPED if drop_old else _KEPT)
+    if drop_old and not yes:
+        click.confirm("Drop them?", abort=True)
+    try:
+        asyncio.run(_rotate_key(database, keyring, drop_old))
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"Nothing was changed: {_reason(error)}.") from None
+    except SQLAlchemyError as error:
+        raise click.ClickException(
+            f"The key may be fresh, and the log does not tell it: {_reason(error)}."
+        ) from None
+    click.echo("Done.")
+
+
+async def _rotate_key(database: Database, keyring: Keyring, drop_old: bool) -> None:
+    now, author = utc_now(), Author(f"terminal:{getpass.getuser()}")
+    try:
+        await asyncio.to_thread(database.open)
+        keyring.open(now)
+        keyring.rotate(now, drop_old=drop_old)
+        after = "fresh, without the old ones" if drop_old else "fresh, beside the old ones"
+        await database.write(
+            lambda c: audit.note(c, author, "rotate-key", "keys", now, after=after)
+        )
+    finally:
+        await database.close()
+
+
 def _database(settings: Settings) -> Database:
     path = settings.state / "porter.db"
     if not path.is_file():
@@ -191,4 +243,4 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-COMMANDS: tuple[click.Command, ...] = (check, import_, export, backup, reset_signing)
+COMMANDS: tuple[click.Command, ...] = (check, import_, export, backup, reset_signing, rotate_key)

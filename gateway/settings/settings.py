@@ -3,6 +3,8 @@
 `gateway.settings.config` reads them from a file.
 """
 
+from pathlib import Path
+
 from pydantic import Field, model_validator
 
 from gateway.settings.homeserver import Homeserver
@@ -43,6 +45,12 @@ class Settings(Section):
         """The bot's name on this homeserver, or nothing where it is from elsewhere."""
         name, _, server = (self.bot.user if self.bot else "").partition(":")
         return name.removeprefix("@") if server == self.server_name else ""
+
+    @property
+    def read_by_others(self) -> tuple[Path, ...]:
+        """What other users have to read, wherever it lies: the bans, and the token file."""
+        token_file = self.homeserver.token_file
+        return (self.bans, *([] if token_file is None else [token_file, token_file.parent]))
 
     @model_validator(mode="after")
     def _possible(self) -> "Settings":

@@ -27,6 +27,7 @@ _WHY_NOT = {
     "rotate": "the tokens that it ended are known to the homeserver no more",
     "revoke": "the homeserver knows the token no more; issue another",
     "issue": "somebody may have the token already; revoke it",
+    "rotate-key": "a key that was made stays",
     "resend": "a mail cannot be called back",
     "expire": "its time was over",
     "note": "notes are never deleted",
