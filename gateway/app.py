@@ -30,11 +30,13 @@ from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.foresight import Foresight
 from gateway.stories.hours import Hours, schedule_of
+from gateway.stories.human.human_check import HumanCheck
 from gateway.stories.mail_pace import MailPace
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
 from gateway.stories.registration import Registrar
+from gateway.stories.resending import Resending
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.ordered_room import OrderedRoom
 from gateway.stories.tokens.rotation import Rotation
@@ -111,6 +113,7 @@ def _bind(
         clock=clock,
     )
     burst_watch, unsaved = BurstWatch(settings.alerts, database, clock), Unsaved()
+    human_check = HumanCheck(settings.registration, database, keyring, clock)
     registrar = Registrar(
         settings=settings,
         database=database,
@@ -118,6 +121,7 @@ def _bind(
         bans=bans,
         hours=hours,
         names=at_the_door,
+        human_check=human_check,
         burst_watch=burst_watch,
         unsaved=unsaved,
         wake=bell.set,
@@ -180,6 +184,7 @@ def _bind(
         keyring=keyring,
         bans=bans,
         hours=hours,
+        human_check=human_check,
         mail_pace=MailPace(database, clock),
         moderation=moderation,
         foresight=foresight,
@@ -189,6 +194,7 @@ def _bind(
         mailer=mailer,
         burst_watch=burst_watch,
         registrar=registrar,
+        resending=Resending(settings.smtp.domain, database, bell.set, clock),
         reviews=reviews,
         rotation=rotation,
         courier=courier,

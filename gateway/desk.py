@@ -1,6 +1,7 @@
 """One desk: every story of it, and what its door asks of it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection
@@ -9,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock
 from gateway.homeserver.homeserver import Homeserver
 from gateway.mail.delivery import Mailer
+from gateway.rules.networks import IPAddress
 from gateway.rules.opening import Opening
 from gateway.rules.pace import Pace
 from gateway.rules.screening import Application
@@ -25,11 +27,13 @@ from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.foresight import Foresight
 from gateway.stories.hours import Hours
+from gateway.stories.human.human_check import HumanCheck
 from gateway.stories.mail_pace import MailPace
 from gateway.stories.moderation import Moderation
 from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
 from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.resending import Resending
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.undoing import Undoing
@@ -47,6 +51,7 @@ class Desk:
     keyring: Keyring
     bans: BanFiles
     hours: Hours
+    human_check: HumanCheck
     mail_pace: MailPace
     moderation: Moderation
     foresight: Foresight
@@ -56,6 +61,7 @@ class Desk:
     mailer: Mailer
     burst_watch: BurstWatch
     registrar: Registrar
+    resending: Resending
     reviews: Reviews
     rotation: Rotation
     courier: Courier
@@ -74,6 +80,14 @@ class Desk:
     async def apply(self, application: Application) -> Verdict:
         """Hear one request. Raises NotRecorded."""
         return await self.registrar.apply(application)
+
+    async def challenge(self, ip: IPAddress) -> dict[str, Any]:
+        """Something for a browser at `ip` to solve."""
+        return await self.human_check.challenge(ip)
+
+    def form_token(self) -> str:
+        """The token of a page that is handed out now."""
+        return self.human_check.form_token()
 
     async def pace(self) -> Pace:
         """How long mails take at present."""

@@ -28,6 +28,7 @@ HOMES = {
     "disposable_email_domains": ("gateway/rules/throwaway.py",),
     "re2": ("gateway/rules/",),
     "matplotlib": ("bot/chart.py",),
+    "altcha": ("gateway/stories/human/challenge.py", "bot/demo/applicant.py"),
     "jinja2": ("gateway/mail/", "gateway/web/"),
 }
 # The floors, lowest first: a module imports from its own floor and from lower ones.

@@ -193,7 +193,7 @@ def _masked(line: Line) -> Line:
 @click.pass_obj
 async def resend(call: Call, id: int) -> Answer:
     """Send the mail of a registration again."""
-    found = await call.desk.registrar.resend(id, call.author)
+    found = await call.desk.resending.resend(id, call.author)
     return Answer(
         ((f"The mail for registration {id}, name ", code(found.name), ", is on its way again."),)
     )

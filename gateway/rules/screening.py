@@ -11,6 +11,7 @@ from enum import StrEnum
 from gateway.rules.addresses import EmailAddress, parse_address
 from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import Kind
+from gateway.rules.evidence import NO_EVIDENCE, Evidence
 from gateway.rules.limits import Limit
 from gateway.rules.names import parse_name
 from gateway.rules.networks import IPAddress, neighbourhood
@@ -23,6 +24,11 @@ class Code(StrEnum):
     CLOSED = "closed"
     TOO_MANY_FROM_NETWORK = "too_many_from_network"
     TOO_MANY_IN_ALL = "too_many_in_all"
+    NOT_PROVEN = "not_proven"
+    PROOF_EXPIRED = "proof_expired"
+    PROOF_USED = "proof_used"
+    TOO_FAST = "too_fast"
+    BAIT_TAKEN = "bait_taken"  # nobody is told
     NAME_MALFORMED = "name_malformed"
     EMAIL_MALFORMED = "email_malformed"
     NETWORK_BANNED = "network_banned"
@@ -56,7 +62,7 @@ _BANNED = {
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One reason. `detail` is for moderators, `hint` (malformed fields only) for the applicant."""
+    """One reason. `detail` is for moderators; `hint`, where there is one, is the applicant's."""
 
     code: Code
     detail: str
@@ -77,6 +83,7 @@ class Application:
     email: str
     ip: IPAddress
     language: str = "en"
+    evidence: Evidence = NO_EVIDENCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pydantic import model_validator
 from gateway.rules.doubts import Caution
 from gateway.rules.limits import Limit
 from gateway.settings.section import Section
-from gateway.settings.values import Cron, Duration, LimitText
+from gateway.settings.values import Cron, Duration, HumanCheckMode, LimitText
 
 
 class Tokens(Section):
@@ -41,6 +41,7 @@ class Registration(Section):
     email_cooldown: Duration = timedelta(days=1)
     multiple_users_per_email: bool = False
     name_hold: Duration = timedelta(days=7)
+    human_check: HumanCheckMode = "off"
     limits: Limits = Limits()
 
 

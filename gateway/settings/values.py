@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from croniter import CroniterBadDateError, croniter
 from pydantic import BeforeValidator, Field, ValidationInfo
@@ -30,6 +30,10 @@ def _share(value: object) -> float:
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", number) or float(number) > 100:
         raise ValueError("must be a share from 0% to 100%, such as 5%")
     return float(number) / 100
+
+
+def _human_check(value: object) -> object:
+    return "off" if value is False else value  # YAML reads a bare off as false
 
 
 def _size(value: object) -> int:
@@ -70,4 +74,5 @@ Size = Annotated[int, BeforeValidator(_size)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Cron = Annotated[str, BeforeValidator(_cron)]
+HumanCheckMode = Annotated[Literal["off", "light", "strict"], BeforeValidator(_human_check)]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -56,9 +56,9 @@ class Keyring:
         macs = (_mac(key, purpose, text).encode() for key in self._current())
         return any(hmac.compare_digest(mac, given) for mac in macs)
 
-    def secret(self, purpose: str) -> str:
-        """A secret for a library that signs by itself; it changes with the newest key."""
-        return _mac(self._current()[0], purpose, "")
+    def secrets(self, purpose: str) -> tuple[str, ...]:
+        """Secrets for a library that signs by itself: the newest to sign, each to believe."""
+        return tuple(_mac(key, purpose, "") for key in self._current())
 
     def pseudonyms(self, email_key: str) -> tuple[str, ...]:
         """Under which words an address is recognised that is kept no more, the newest first.

@@ -72,6 +72,7 @@ class Registration:
     mailed_at: datetime | None
     registered_at: datetime | None
     account: str | None = None  # the name that was registered, when it is known
+    proof: str | None = None  # what spoke for a person: `work`, `form`, or nothing
 
 
 def add(
@@ -84,6 +85,7 @@ def add(
     name_checked: bool,
     refusals: Sequence[Mapping[str, str]] = (),
     reviews: Sequence[Mapping[str, str]] = (),
+    proof: str | None = None,
 ) -> int:
     """Record a request with the decision on it, and why; returns its number."""
     values = {name: getattr(request, name) for name in Request.__slots__} | {
@@ -94,6 +96,7 @@ def add(
         "name_checked": name_checked,
         "refusals": _written(refusals),
         "reviews": _written(reviews),
+        "proof": proof,
     }
     return int(_ADD.first(connection, values)[0])
 
@@ -102,7 +105,7 @@ def _written(reasons: Sequence[Mapping[str, str]]) -> str:
     return json.dumps([dict(reason) for reason in reasons]) if reasons else "[]"
 
 
-_DECIDED = ("status", "created_at", "held_until", "name_checked", "refusals", "reviews")
+_DECIDED = ("status", "created_at", "held_until", "name_checked", "refusals", "reviews", "proof")
 _ADDED = (*Request.__slots__, "domain", *_DECIDED)
 _ADD = Prepared(registrations.insert().returning(registrations.c.id), _ADDED)
 

@@ -14,15 +14,15 @@ from gateway.rules.doubts import Doubt, doubts
 from gateway.rules.networks import neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
 from gateway.settings.settings import Settings
-from gateway.store import audit, hits, lookback, outbox, registrations
-from gateway.store.audit import Author
+from gateway.store import hits, lookback, outbox, registrations
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
 from gateway.store.lookback import Seen
-from gateway.store.registrations import LIVE, Registration, Request, Status
+from gateway.store.registrations import Request, Status
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.hours import Hours
+from gateway.stories.human.human_check import Examined, HumanCheck
 from gateway.stories.unsaved import Unsaved
 from gateway.stories.waiting import announce
 
@@ -39,10 +39,14 @@ class NotRecorded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an applicant hears: why not, or else whether a person looks at his request first."""
+    """What an applicant hears: why not, or else whether a person looks at his request first.
+
+    What is `unsaid` refuses a request that is answered like an accepted one.
+    """
 
     refusals: tuple[Refusal, ...] = ()
     is_looked_at: bool = False
+    unsaid: tuple[Refusal, ...] = ()
 
 
 class Registrar:
@@ -57,6 +61,7 @@ class Registrar:
         bans: BanFiles,
         hours: Hours,
         names: Names,
+        human_check: HumanCheck,
         burst_watch: BurstWatch,
         unsaved: Unsaved,
         wake: Callable[[], None] = lambda: None,
@@ -70,6 +75,7 @@ class Registrar:
         self._bans = bans
         self._hours = hours
         self._names = names
+        self._human_check = human_check
         self._wake = wake
         self._clock = clock
         self._hearing = 0  # requests under way
@@ -100,25 +106,27 @@ class Registrar:
             opening=await self._hours.opening(),
             now=now,
         )
+        examined = self._human_check.examine(application.evidence)
         request = _request(application, screened)
         self._hearing += 1
         try:
-            availability = await self._availability(screened)
+            availability = await self._availability(screened, examined)
             verdict = await self._database.write(
                 lambda connection: self._decide(
-                    connection, application, request, screened, availability
+                    connection, application, request, screened, examined, availability
                 )
             )
         finally:
             self._hearing -= 1
-        self._burst_watch.heard(request, screened, verdict.refusals)
+        self._burst_watch.heard(request, screened, verdict.refusals + verdict.unsaid)
         if not verdict.refusals:
             self._wake()
         return verdict
 
-    async def _availability(self, screened: Screened) -> NameAvailability:
+    async def _availability(self, screened: Screened, examined: Examined) -> NameAvailability:
+        is_refused = screened.refusals or examined.fault
         # In a crowd nobody waits for the homeserver: the courier asks before the mail goes.
-        if screened.name is None or screened.refusals or self._hearing > _CROWD:
+        if screened.name is None or is_refused or self._hearing > _CROWD:
             return NameAvailability.UNKNOWN
         return await self._names.availability(screened.name)
 
@@ -128,6 +136,7 @@ class Registrar:
         application: Application,
         request: Request,
         screened: Screened,
+        examined: Examined,
         availability: NameAvailability,
     ) -> Verdict:
         # The time of the decision: at that of the arrival, requests that overtook this one while
@@ -147,6 +156,9 @@ class Registrar:
         )
         hits.count(connection, screened.met, now)
         refusals = [*screened.refusals]
+        proof = self._human_check.use(connection, examined)
+        if isinstance(proof, Refusal):
+            refusals.append(proof)
         opening = self._hours.standing(connection, now)
         if not opening.is_open and all(each.code != Code.CLOSED for each in refusals):
             # A moderator paused the desk since the page looked.
@@ -165,7 +177,8 @@ class Registrar:
             refusals.append(Refusal(Code.NAME_TAKEN, "the homeserver has it"))
         refusals.sort(key=lambda each: _ORDER[each.code])
         looks = [] if refusals else self._looks(connection, application, request, screened, seen)
-        status = _status(refusals, looks, seen)
+        unsaid = _unsaid(application)
+        status = _status([*refusals, *unsaid], looks, seen)
         hold = self._rules.name_hold
         registration_id = registrations.add(
             connection,
@@ -177,15 +190,17 @@ class Registrar:
             held_until=now + (2 * hold if looks else hold),
             name_checked=availability is NameAvailability.FREE,
             refusals=[
-                {"code": r.code, "field": r.field or "", "detail": r.detail} for r in refusals
+                {"code": r.code, "field": r.field or "", "detail": r.detail}
+                for r in (*refusals, *unsaid)
             ],
             reviews=[{"code": each.code, "detail": each.detail} for each in looks],
+            proof=None if isinstance(proof, Refusal) else proof,
         )
-        if not refusals and status is Status.PENDING:
+        if status is Status.PENDING:
             outbox.owe(connection, registration_id, self._mail_domain, now)
-        elif looks:
+        elif looks and not unsaid:
             self._let_wait(connection, registration_id, now)
-        return Verdict(tuple(refusals), bool(looks))
+        return Verdict(tuple(refusals), bool(looks), unsaid)
 
     def _looks(
         self,
@@ -221,31 +236,16 @@ class Registrar:
             if registration.status is Status.REPEAT:
                 attempt.rollback()
 
-    async def resend(self, registration_id: int, author: Author) -> Registration:
-        """Owe a live request another mail. Raises ValueError with one sentence."""
-        now = self._clock()
 
-        def owe(connection: Connection) -> Registration:
-            registration = registrations.get(connection, registration_id)
-            if registration is None:
-                raise ValueError(f"There is no registration {registration_id}.")
-            if registration.status not in LIVE:
-                raise ValueError(
-                    f"Registration {registration_id} is {registration.status}: only a pending,"
-                    " mailed or failed one can be sent again."
-                )
-            if outbox.is_owed(connection, registration_id):
-                raise ValueError(f"A mail for registration {registration_id} is on its way.")
-            if registration.status is Status.FAILED:
-                registrations.become(connection, registration_id, Status.PENDING)
-            outbox.owe(connection, registration_id, self._mail_domain, now)
-            subject = f"registration {registration_id}"
-            audit.note(connection, author, "resend", subject, now, before=registration.status)
-            return registration
+def _unsaid(application: Application) -> tuple[Refusal, ...]:
+    """What nobody is told: a robot that hears of the bait leaves it alone the next time.
 
-        registration = await self._database.write(owe)
-        self._wake()
-        return registration
+    Refused, and no repeat: then it neither holds a name nor makes an address a known one, and the
+    moderators see it among the reasons.
+    """
+    if not application.evidence.bait:
+        return ()
+    return (Refusal(Code.BAIT_TAKEN, "the field that people do not see was filled in"),)
 
 
 def _status(refusals: list[Refusal], looks: list[Doubt], seen: Seen) -> Status:

@@ -7,6 +7,9 @@ from email.parser import BytesParser
 from email.policy import HTTP
 from urllib.parse import parse_qsl
 
+from gateway.rules.evidence import NO_EVIDENCE, Evidence
+
+FIELDS = ("requested_username", "email", "altcha", "form_token", "website")
 _MOST_FIELDS = 20
 
 
@@ -24,6 +27,7 @@ class Form:
 
     name: str = ""
     email: str = ""
+    evidence: Evidence = NO_EVIDENCE
 
 
 def read(body: bytes, content_type: str, parameters: str) -> Form:
@@ -47,7 +51,8 @@ def read(body: bytes, content_type: str, parameters: str) -> Form:
     fields: dict[str, str] = {}
     for name, value in pairs:
         fields.setdefault(name, value)
-    return Form(fields.get("requested_username", ""), fields.get("email", ""))
+    name, email, *evidence = (fields.get(each, "") for each in FIELDS)
+    return Form(name, email, Evidence(*evidence))
 
 
 def _urlencoded(body: bytes) -> Iterator[tuple[str, str]]:
@@ -75,7 +80,7 @@ def _json(body: bytes) -> Iterator[tuple[str, str]]:
     if not isinstance(data, dict):
         raise ValueError("The body is no object")
     for name, value in data.items():
-        if name in ("requested_username", "email"):
+        if name in FIELDS:
             if not isinstance(value, str):
                 raise ValueError("A field is text")
             # JSON can spell half of a surrogate pair, which no page can show.

@@ -18,6 +18,12 @@ STATUS = {
     Code.CLOSED: 503,
     Code.TOO_MANY_FROM_NETWORK: 429,
     Code.TOO_MANY_IN_ALL: 429,
+    # 400 is said for nothing else: who proves nothing hears of nothing else either.
+    Code.NOT_PROVEN: 400,
+    Code.PROOF_EXPIRED: 400,
+    Code.PROOF_USED: 400,
+    Code.TOO_FAST: 400,
+    Code.BAIT_TAKEN: 400,
     Code.NAME_MALFORMED: 422,
     Code.EMAIL_MALFORMED: 422,
     Code.NETWORK_BANNED: 403,
@@ -169,6 +175,17 @@ def _words(refusal: Refusal, speech: NullTranslations) -> str:
             return _("Too many requests came from your network. Please try again later.")
         case Code.TOO_MANY_IN_ALL:
             return _("The desk is very busy at the moment. Please try again later.")
+        case Code.NOT_PROVEN | Code.BAIT_TAKEN:
+            return _(refusal.hint) if refusal.hint else _("Please use the form on this page.")
+        case Code.PROOF_EXPIRED:
+            return _("The page was open for too long. Please send the form once more.")
+        case Code.PROOF_USED:
+            return _(
+                "This form was sent already. If that was you, look into your inbox: the first one"
+                " counts. Otherwise send it once more."
+            )
+        case Code.TOO_FAST:
+            return _("That was faster than people type. Please send the form once more.")
         case Code.NAME_MALFORMED:
             return _(refusal.hint) if refusal.hint else _("This user name cannot be used.")
         case Code.EMAIL_MALFORMED:

@@ -37,6 +37,7 @@ from gateway.homeserver.synapse import Synapse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
 from gateway.rules.bans import Kind, parse_line
+from gateway.rules.evidence import NO_EVIDENCE, Evidence
 from gateway.rules.screening import Application, Refusal
 from gateway.rules.tokens import Schedule
 from gateway.settings.config import parse
@@ -51,7 +52,9 @@ from gateway.stories.accounts.watcher import AccountWatcher
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.hours import Hours
+from gateway.stories.human.human_check import HumanCheck
 from gateway.stories.registration import Registrar, Verdict
+from gateway.stories.resending import Resending
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.unsaved import Unsaved
@@ -324,12 +327,14 @@ class House:
     burst_watch: BurstWatch
     vigil: Vigil
     registrar: Registrar
+    resending: Resending
     reviews: Reviews
     mailer: Mailer
     courier: Courier
     accounts: AccountWatcher
     directory: Any
     restricting: Restricting
+    human_check: HumanCheck
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(
@@ -338,9 +343,14 @@ class House:
         return (await self.hear(name, email, ip)).refusals
 
     async def hear(
-        self, name: str = "ann", email: str = "ann@example.net", ip: str = "203.0.113.7"
+        self,
+        name: str = "ann",
+        email: str = "ann@example.net",
+        ip: str = "203.0.113.7",
+        evidence: Evidence = NO_EVIDENCE,
     ) -> Verdict:
-        return await self.registrar.apply(Application(name, email, ip_address(ip)))
+        application = Application(name, email, ip_address(ip), evidence=evidence)
+        return await self.registrar.apply(application)
 
     async def codes(self, *typed: str, **more: str) -> list[str]:
         return [each.code.value for each in await self.apply(*typed, **more)]
@@ -424,6 +434,7 @@ def make_settings(tmp_path: Path, post: MailServer) -> Callable[..., Settings]:
                 "admin_token": "syt_admin",
             },
             "tokens": {"mode": "per_applicant", "valid_for": "7d"},
+            "registration": {"human_check": "off"},  # the tests post by hand
             "smtp": {
                 "host": "127.0.0.1",
                 "port": post.port,
@@ -476,6 +487,7 @@ async def open_house(
             clock=clock,
         )
         burst_watch, unsaved = BurstWatch(settings.alerts, database, clock), Unsaved()
+        human_check = HumanCheck(settings.registration, database, keyring, clock)
         registrar = Registrar(
             settings=settings,
             database=database,
@@ -483,6 +495,7 @@ async def open_house(
             bans=bans,
             hours=hours,
             names=names,
+            human_check=human_check,
             burst_watch=burst_watch,
             unsaved=unsaved,
             wake=bell.set,
@@ -546,12 +559,14 @@ async def open_house(
             burst_watch,
             vigil,
             registrar,
+            Resending(settings.smtp.domain, database, bell.set, clock),
             Reviews(settings=settings, database=database, wake=bell.set, clock=clock),
             mailer,
             courier,
             accounts,
             directory,
             Restricting(settings, database, directory, bell.set, clock),
+            human_check,
             bell,
         )
         opened.append(house)

@@ -114,7 +114,7 @@ async def test_a_permanent_failure_is_told_and_can_be_sent_again(house, post):
     house.clock.turn(hours=2)
     await house.deliver()
     assert post.mails == []
-    await house.registrar.resend(1, MOD)
+    await house.resending.resend(1, MOD)
     assert await house.statuses() == ["pending"]
     await house.deliver()
     assert len(post.mails) == 1 and await house.statuses() == ["mailed"]
@@ -134,7 +134,7 @@ async def test_many_mails_that_are_given_up_are_few_messages(house, post):
 async def test_a_repetition_that_fails_takes_nothing_from_the_first_mail(house, post):
     await house.apply()
     await house.deliver()
-    await house.registrar.resend(1, MOD)
+    await house.resending.resend(1, MOD)
     post.answers.append("552 mailbox full")
     await house.deliver()
     assert await house.statuses() == ["mailed"]  # his first mail has the same token
@@ -254,7 +254,7 @@ async def test_a_ban_between_two_mails_takes_the_token_back(house, post):
     await house.apply()
     await house.deliver()
     await house.ban("email", "ann@example.net")
-    await house.registrar.resend(1, MOD)
+    await house.resending.resend(1, MOD)
     await house.deliver()
     assert await house.statuses() == ["rejected"]
     await house.rotation.look()

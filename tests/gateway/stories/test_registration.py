@@ -347,26 +347,26 @@ async def test_a_full_disk_promises_nothing_and_recovers(open_house):
 async def test_a_mail_is_sent_again_by_command_for_live_requests_only(house):
     await house.apply()
     with pytest.raises(ValueError, match="There is no registration 9"):
-        await house.registrar.resend(9, MOD)
+        await house.resending.resend(9, MOD)
     with pytest.raises(ValueError, match="is on its way"):
-        await house.registrar.resend(1, MOD)
+        await house.resending.resend(1, MOD)
     await house.deliver()
     house.bell.clear()
-    assert (await house.registrar.resend(1, MOD)).name == "ann"
+    assert (await house.resending.resend(1, MOD)).name == "ann"
     assert house.bell.is_set()
     assert await house.audited() == [(MOD.who, "resend", "registration 1")]
     assert [each.status for each in await house.mails()] == ["sent", "queued"]
     await house.deliver()
     await become(house, 1, Status.REGISTERED)
     with pytest.raises(ValueError, match="is registered"):
-        await house.registrar.resend(1, MOD)
+        await house.resending.resend(1, MOD)
 
 
 async def test_two_moderators_resend_one_mail(house):
     await house.apply()
     await house.deliver()
     asked = await asyncio.gather(
-        *(house.registrar.resend(1, replace(MOD, who=f"@m{n}:x")) for n in range(5)),
+        *(house.resending.resend(1, replace(MOD, who=f"@m{n}:x")) for n in range(5)),
         return_exceptions=True,
     )
     assert sum(isinstance(each, ValueError) for each in asked) == 4

@@ -79,6 +79,7 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
                 "bans": "bans",
                 "web": {key: str(v) if isinstance(v, Path) else v for key, v in web.items()},
                 "homeserver": {"kind": "synapse", "url": "http://[::1]:8008", "admin_token": "x"},
+                "registration": {"human_check": "off"},
                 "smtp": {"host": "localhost", "from": "desk@example.org"},
             },
             context={"folder": tmp_path},
