@@ -3,19 +3,18 @@
 A line is plain text, or a tuple of plain text and `code(...)`; beside lines there are `Grid`s, and
 `Block`s for what must keep its columns. Names, addresses, reasons and
 patterns come from outside and belong into `code`, so that no client makes a link, a mention or
-formatting of them. Control and bidirectional characters are shown as escapes everywhere: they
-would let a stranger's value rewrite what a moderator reads.
+formatting of them. Control and bidirectional characters are shown as escapes everywhere.
 """
 
 import html
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from gateway.rules.letters import visible
 
 FOLD_AFTER = 10  # lines; a longer answer is folded behind its first line
 LARGEST = 24_000  # bytes of plain and HTML together: 65,536 is an event's end, encryption adds half
 _LONGEST_VALUE = 400  # characters of one outside value
-_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +68,6 @@ def code(value: object) -> Code:
 def counted(number: int, noun: str) -> str:
     """`1 account`, `1,200 accounts`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def visible(text: str) -> str:
-    """`text` with every character that hides or turns others written as an escape."""
-    return "".join(
-        _escape(char) if unicodedata.category(char) in _HIDDEN else char for char in text
-    )
-
-
-def _escape(char: str) -> str:
-    point = ord(char)
-    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
 
 
 @dataclass(frozen=True, slots=True)

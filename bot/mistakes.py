@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 import click
 
-from bot.answers import Block, Line, Part, code, visible
+from bot.answers import Block, Line, Part, code
+from gateway.rules.letters import visible
 
 _BEFORE, _HIT, _AFTER = 40, 60, 20  # characters shown of a long line around the mistake
 _QUOTED = (None, 40, 60)  # to so many characters a sentence shortens the value that it quotes

@@ -6,6 +6,9 @@ from typing import TextIO
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import EventDict
+
+from gateway.rules.letters import visible
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -20,7 +23,7 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
     ]
     if stream.isatty():
         formatter = structlog.dev.plain_traceback
-        processors.append(structlog.dev.ConsoleRenderer(exception_formatter=formatter))
+        processors += [_plainly, structlog.dev.ConsoleRenderer(exception_formatter=formatter)]
     else:
         # Without the local variables: a password may be one of them.
         tracebacks = ExceptionDictTransformer(show_locals=False)
@@ -37,3 +40,10 @@ def configure(stream: TextIO | None = None, *, level: int = logging.INFO) -> Non
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
+
+
+def _plainly(logger: object, method: str, event: EventDict) -> EventDict:
+    """A stranger's value must not move the cursor, nor turn the line around."""
+    return {
+        key: visible(value) if isinstance(value, str) else value for key, value in event.items()
+    }

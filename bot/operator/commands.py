@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.account import session_of
-from bot.answers import visible
 from bot.legacy.plan import make_plan
 from bot.legacy.takeover import carry_out
 from bot.new_file import new_file
@@ -28,6 +27,7 @@ from bot.sheets import FORMATS
 from gateway import log
 from gateway.clock import utc_now
 from gateway.homeserver.homeserver import HomeserverError
+from gateway.rules.letters import visible
 from gateway.settings.settings import Settings
 from gateway.store import audit, registrations
 from gateway.store.audit import Author

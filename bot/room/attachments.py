@@ -8,8 +8,9 @@ from typing import Any
 
 from nio.crypto.attachments import encrypt_attachment
 
-from bot.answers import Attachment, visible
+from bot.answers import Attachment
 from bot.room.session import Session
+from gateway.rules.letters import visible
 
 
 async def upload(session: Session, attachment: Attachment, encrypted: bool) -> dict[str, Any]:
