@@ -6,8 +6,10 @@ mail too, so it is transient and worth another attempt.
 """
 
 import asyncio
+import re
 import ssl
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,15 +22,49 @@ import aiosmtplib
 
 _REUSE_WITHIN = 60.0  # seconds of idleness; servers hang up after 300 (RFC 5321 4.5.3.2.7)
 _GOODBYE = 2.0  # seconds granted to QUIT
+_GO_AHEAD = 354
 _SERVICE_CLOSING = 421  # RFC 5321 3.8: an answer to any command, and then the server hangs up
+_LINE_END, _DOT = re.compile(rb"\r\n|\r|\n"), re.compile(rb"(?m)^\.")
 
 
 class DeliveryError(Exception):
-    """The mail was not accepted: one sentence, and whether another attempt is without hope."""
+    """The mail was not accepted, as far as we know: one sentence, and whether another attempt is
+    without hope. `unsure`: the server had all of it, and did not say whether it took it."""
 
-    def __init__(self, message: str, permanent: bool) -> None:
+    def __init__(self, message: str, permanent: bool, unsure: bool = False) -> None:
         super().__init__(message)
         self.permanent = permanent
+        self.unsure = unsure
+
+
+class _Line(aiosmtplib.SMTP):
+    """A connection that is gone at once when it is closed. By itself it would wait for a server
+    that does not hang up, with TLS for half a minute."""
+
+    def close(self) -> None:
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+        super().close()
+
+
+@dataclass
+class _Letter:
+    """One mail as it travels; `is_handed_over` once its final dot is on the way."""
+
+    message: EmailMessage
+    recipient: str
+    is_handed_over: bool = False
+
+    @property
+    def is_ascii(self) -> bool:
+        return self.recipient.isascii()
+
+    @property
+    def content(self) -> bytes:
+        """As it goes over the line. No line may end otherwise than with CR LF, or what follows
+        could pass for another mail; and a dot that begins one is doubled (RFC 5321 4.5.2)."""
+        content = self.message.as_bytes(policy=WIRE.clone(utf8=not self.is_ascii))
+        return _DOT.sub(b"..", _LINE_END.sub(b"\r\n", content)) + b".\r\n"
 
 
 class Mailer:
@@ -63,16 +99,15 @@ class Mailer:
     async def send(self, message: EmailMessage) -> None:
         """Hand the mail to the server; returns when the server has taken it over.
 
-        Raises DeliveryError. After a transient one the mail may, rarely, have been taken over all
-        the same (the connection broke before the answer): its Message-ID stays for the next time.
+        Raises DeliveryError.
         """
-        recipient = _recipient(message)
+        letter = _Letter(message, _recipient(message))
         async with self._turns:
             try:
                 async with asyncio.timeout(self._limit):
-                    await self._transmit(message, recipient)
+                    await self._transmit(letter)
             except TimeoutError:
-                raise self._too_slow() from None
+                raise self._too_slow(letter.is_handed_over) from None
 
     async def check(self) -> None:
         """Connect and log in, as for a mail, without sending one. Raises DeliveryError."""
@@ -90,34 +125,33 @@ class Mailer:
         async def leave(client: aiosmtplib.SMTP) -> None:
             with suppress(aiosmtplib.SMTPException, TimeoutError, OSError):
                 await client.quit(timeout=_GOODBYE)
-            _cut(client)
+            client.close()
 
         await asyncio.gather(*(leave(client) for client, _ in idle))
         await asyncio.sleep(0)  # the transports close in the loop's next turn
 
-    async def _transmit(self, message: EmailMessage, recipient: str) -> None:
-        client = await self._open_envelope(recipient)
+    async def _transmit(self, letter: _Letter) -> None:
+        client = await self._open_envelope(letter)
         try:
-            unicode = not recipient.isascii()
-            encoding = "utf-8" if unicode else "ascii"
-            await client.rcpt(recipient, encoding=encoding)
-            await client.data(message.as_bytes(policy=WIRE.clone(utf8=unicode)))
+            encoding = "ascii" if letter.is_ascii else "utf-8"
+            await client.rcpt(letter.recipient, encoding=encoding)
+            await _hand_over(client, letter)
         except (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError) as refusal:
             if refusal.code == _SERVICE_CLOSING:
-                _cut(client)
+                client.close()
             else:
                 await self._forget_envelope(client)
             permanent = 500 <= refusal.code < 600
             raise DeliveryError(_words("The mail server answered", refusal), permanent) from refusal
         except (aiosmtplib.SMTPException, OSError) as error:
-            _cut(client)
-            raise DeliveryError(self._broken(error), permanent=False) from error
+            client.close()
+            raise DeliveryError(self._broken(error), False, letter.is_handed_over) from error
         except BaseException:
-            _cut(client)
+            client.close()
             raise
         self._keep(client)
 
-    async def _open_envelope(self, recipient: str) -> aiosmtplib.SMTP:
+    async def _open_envelope(self, letter: _Letter) -> aiosmtplib.SMTP:
         """A connection that has accepted our sender.
 
         A kept connection may have died meanwhile. MAIL FROM finds that out while no mail is under
@@ -128,7 +162,7 @@ class Mailer:
             client = kept or await self._connect()
             try:
                 options = []
-                if not recipient.isascii():
+                if not letter.is_ascii:
                     if not client.supports_extension("smtputf8"):
                         self._keep(client)
                         raise DeliveryError(
@@ -137,29 +171,29 @@ class Mailer:
                         )
                     options.append("SMTPUTF8")
                 await client.mail(self._sender, options=options)
-            except (aiosmtplib.SMTPException, OSError) as error:
-                _cut(client)
+            except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+                client.close()
                 if kept is None:
                     raise DeliveryError(self._broken(error), permanent=False) from error
             except asyncio.CancelledError:
-                _cut(client)
+                client.close()
                 raise
             else:
                 return client
 
     async def _forget_envelope(self, client: aiosmtplib.SMTP) -> None:
         try:
-            await client.rset()
+            await client.rset(timeout=_GOODBYE)
         except (aiosmtplib.SMTPException, OSError):
-            _cut(client)
+            client.close()
         except asyncio.CancelledError:
-            _cut(client)
+            client.close()
             raise
         else:
             self._keep(client)
 
     async def _connect(self) -> aiosmtplib.SMTP:
-        client = aiosmtplib.SMTP(
+        client = _Line(
             hostname=self._host,
             port=self._port,
             username=self._username,
@@ -174,32 +208,36 @@ class Mailer:
             # Without a log-in nothing was said yet, and what the server can do is unknown.
             if client.is_ehlo_or_helo_needed:
                 await client.ehlo()
-        except (aiosmtplib.SMTPException, OSError) as error:
-            _cut(client)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            client.close()  # ValueError: the host is no name
             raise DeliveryError(self._broken(error), permanent=False) from error
         except BaseException:
-            _cut(client)
+            client.close()
             raise
         return client
 
     def _take(self) -> aiosmtplib.SMTP | None:
         """The connection used last, if it still looks alive."""
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            client, since = self._idle.pop()
-            if client.is_connected and now - since < _REUSE_WITHIN:
-                return client
-            _cut(client)
-        return None
+        self._drop_old()
+        return self._idle.pop()[0] if self._idle else None
 
     def _keep(self, client: aiosmtplib.SMTP) -> None:
-        if client.is_connected:
-            self._idle.append((client, asyncio.get_running_loop().time()))
+        self._drop_old()
+        self._idle.append((client, asyncio.get_running_loop().time()))
 
-    def _too_slow(self) -> DeliveryError:
+    def _drop_old(self) -> None:
+        """Let go of what was idle for long: the server may have, too, and tells only when asked."""
+        now = asyncio.get_running_loop().time()
+        old = [each for each, since in self._idle if now - since >= _REUSE_WITHIN]
+        for client in old:
+            client.close()
+        self._idle = [each for each in self._idle if each[0].is_connected]
+
+    def _too_slow(self, unsure: bool = False) -> DeliveryError:
         return DeliveryError(
             f"The mail server {self._host}:{self._port} did not finish within {self._limit:g} s",
             permanent=False,
+            unsure=unsure,
         )
 
     def _broken(self, error: Exception) -> str:
@@ -221,11 +259,18 @@ def _recipient(message: EmailMessage) -> str:
     return addresses[0].addr_spec
 
 
-def _cut(client: aiosmtplib.SMTP) -> None:
-    """Drop the connection without another word."""
-    if isinstance(client.transport, asyncio.WriteTransport):
-        client.transport.abort()
-    client.close()
+async def _hand_over(client: aiosmtplib.SMTP, letter: _Letter) -> None:
+    """DATA, the mail and its final dot. Raises SMTPDataError for what the server answers."""
+    answer = await client.execute_command(b"DATA")
+    if answer.code != _GO_AHEAD:
+        raise aiosmtplib.SMTPDataError(answer.code, answer.message)
+    if client.protocol is None:
+        raise aiosmtplib.SMTPServerDisconnected("Connection lost")
+    client.protocol.write(letter.content)
+    letter.is_handed_over = True
+    answer = await client.protocol.read_response()
+    if not 200 <= answer.code < 300:
+        raise aiosmtplib.SMTPDataError(answer.code, answer.message)
 
 
 def _words(beginning: str, answer: aiosmtplib.SMTPResponseException) -> str:
