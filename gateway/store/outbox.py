@@ -11,23 +11,29 @@ from sqlalchemy import Connection, func, or_, select
 from gateway.store.prepared import Prepared
 from gateway.store.schema import mails
 
-LEASE = timedelta(minutes=5)  # longer than any delivery may take
+# Longer than any delivery may take: twice the mail server's longest time limit, since the vigil's
+# log-in may have to be waited for, and what the homeserver and the database take.
+LEASE = timedelta(minutes=12)
 _FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(minutes=15)  # so long a mail may wait after the server is back
+_LONGEST_PAUSE = timedelta(minutes=15)
+_UNSURE_PAUSE = timedelta(hours=1)  # before a mail goes out that may have arrived twice already
+MOST_UNSURE = 3  # attempts that may all have arrived; a fourth would be a bombardment
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
     """One mail that is owed. Its Message-ID never changes, so that a repeat can be recognised.
 
-    `text` is what somebody wrote for it.
+    `unsure` of its attempts may have arrived. `text` is what somebody wrote for it.
     """
 
     id: int
     registration_id: int
     kind: str
     created_at: datetime
+    due_at: datetime
     attempts: int
+    unsure: int
     message_id: str
     text: str | None = None
 
@@ -51,6 +57,7 @@ def owe(
         "created_at": now,
         "due_at": now,
         "attempts": 0,
+        "unsure": 0,
         "message_id": make_msgid(domain=domain),
         "text": text,
     }
@@ -64,6 +71,7 @@ _OWED = (
     "created_at",
     "due_at",
     "attempts",
+    "unsure",
     "message_id",
     "text",
 )
@@ -73,6 +81,7 @@ _OWE = Prepared(mails.insert().returning(mails.c.id), _OWED)
 def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
     """Lease up to `most` due mails. A courier that died gives them back when its lease ends.
 
+    Those that never failed come first: a server that is slow for some must not hold up the others.
     Times further ahead than we ever set them were written before the clock was set back: they
     count as over, so that a backward jump cannot jam the outbox.
     """
@@ -80,7 +89,7 @@ def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
         select(*_COLUMNS)
         .where(
             mails.c.status == "queued",
-            or_(mails.c.due_at <= now, mails.c.due_at > now + 2 * _LONGEST_PAUSE),
+            or_(mails.c.due_at <= now, mails.c.due_at > now + 2 * _UNSURE_PAUSE),
             or_(
                 mails.c.leased_until.is_(None),
                 mails.c.leased_until <= now,
@@ -88,7 +97,7 @@ def claim(connection: Connection, most: int, now: datetime) -> list[Mail]:
                 mails.c.leased_until > now + 2 * LEASE,
             ),
         )
-        .order_by(mails.c.due_at)
+        .order_by(mails.c.attempts > 0, mails.c.due_at)
         .limit(most)
     )
     claimed = [Mail(*row) for row in connection.execute(query)]
@@ -135,11 +144,18 @@ def postponed(
     error: str,
     now: datetime,
     chance: Callable[[], float] = random.random,
+    unsure: bool = False,
 ) -> datetime:
-    """Try again later: pauses double from 30 seconds to 15 minutes, spread by half; says when."""
+    """Try again later: pauses double from 30 seconds to 15 minutes, spread by half; says when.
+
+    `unsure`: the mail may have arrived. When it may have twice, it rests for an hour.
+    """
+    count = mail.unsure + unsure
     pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * (1 << min(mail.attempts, 20)))
+    if unsure and count > 1:
+        pause = _UNSURE_PAUSE
     due_at = now + pause * (0.75 + chance() / 2)
-    _settle(connection, mail, status="queued", due_at=due_at, last_error=error)
+    _settle(connection, mail, status="queued", due_at=due_at, unsure=count, last_error=error)
     return due_at
 
 
@@ -151,9 +167,14 @@ def put_off(
     chance: Callable[[], float] = random.random,
 ) -> datetime:
     """What the mail needs is not there yet, which is no failed attempt: it waits again for half as
-    long as it did, at most 15 minutes, unless it is hurried; says until when."""
+    long as it did, at most 15 minutes, unless it is hurried, also meanwhile; says until when."""
     waited = max(timedelta(), now - mail.created_at)
     due_at = now + min(_LONGEST_PAUSE, _FIRST_PAUSE + waited / 2) * (0.75 + chance() / 2)
+    is_hurried = connection.execute(
+        select(mails.c.id).where(mails.c.id == mail.id, mails.c.due_at != mail.due_at)
+    ).first()
+    if is_hurried:
+        due_at = now
     _settle(connection, mail, mail.attempts, status="queued", due_at=due_at, last_error=error)
     return due_at
 
@@ -161,10 +182,10 @@ def put_off(
 def hurry(connection: Connection, registration_id: int | None, now: datetime) -> None:
     """What a registration's mail waited for is there, or what all mails did: they are due."""
     whose = () if registration_id is None else (mails.c.registration_id == registration_id,)
+    # One that is under way may be about to find that it has to wait.
+    waits = or_(mails.c.due_at > now, mails.c.leased_until.is_not(None))
     connection.execute(
-        mails.update()
-        .where(mails.c.status == "queued", mails.c.due_at > now, *whose)
-        .values(due_at=now)
+        mails.update().where(mails.c.status == "queued", waits, *whose).values(due_at=now)
     )
 
 

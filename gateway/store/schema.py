@@ -141,6 +141,7 @@ mails = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("leased_until", UtcDateTime),
     Column("attempts", Integer, nullable=False),
+    Column("unsure", Integer, nullable=False, server_default="0"),  # of them, may have arrived
     Column("message_id", Text, nullable=False),
     Column("last_error", Text),
     Column("sent_at", UtcDateTime),

@@ -6,12 +6,8 @@ token that works. Between the server's "accepted" and our note of it a crash can
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
-from typing import TypeVar
 
 import structlog
-from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
@@ -22,18 +18,13 @@ from gateway.rules.addresses import parse_address
 from gateway.rules.networks import plain_address
 from gateway.rules.screening import Refusal, banned
 from gateway.settings.settings import Settings
-from gateway.store import audit, outbox, registrations, tokens
-from gateway.store.audit import PORTER
+from gateway.store import outbox, registrations
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.outbox import Mail
-from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
-from gateway.store.tokens import IssuedToken
-from gateway.stories import failures
+from gateway.store.registrations import LIVE, Registration, Status
+from gateway.stories.outcomes import Outcomes
 from gateway.stories.tokens.rotation import Rotation
-from gateway.stories.waiting import settle
-
-T = TypeVar("T")
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +34,6 @@ _WANTED |= dict.fromkeys(ACCOUNT_NOTICES, (Status.REGISTERED,))
 _GLANCE = 1.0  # seconds between two looks when nobody wakes us
 _FAREWELL = 5.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
-_PATIENCE = (0.5, 1, 2, 4, 8, 16, 32, 32)  # seconds; with the delivery itself within a lease
 
 
 class Courier:
@@ -62,9 +52,7 @@ class Courier:
         bell: asyncio.Event,
         clock: Clock = utc_now,
     ) -> None:
-        self._give_up_after = settings.smtp.give_up_after
         self._at_once = settings.smtp.connections
-        self._mail_domain = settings.smtp.domain
         self._database = database
         self._bans = bans
         self._names = names
@@ -73,6 +61,7 @@ class Courier:
         self._mailer = mailer
         self._clock = clock
         self._bell = bell
+        self._outcomes = Outcomes(settings, database, clock)
 
     async def run(self) -> None:
         """Deliver until cancelled; what is under way then gets a moment to end."""
@@ -128,11 +117,12 @@ class Courier:
         """One attempt at one mail, and the record of how it ended."""
         try:
             await self._attempt(mail)
-        except (DeliveryError, HomeserverError, ValueError) as error:
-            permanent = not isinstance(error, HomeserverError)
-            if isinstance(error, DeliveryError):
-                permanent = error.permanent
-            await self._record_failure(mail, str(error), permanent, isinstance(error, NotYet))
+        except DeliveryError as error:
+            await self._outcomes.failed(mail, str(error), error.permanent, unsure=error.unsure)
+        except HomeserverError as error:
+            await self._outcomes.failed(mail, str(error), False, waits=isinstance(error, NotYet))
+        except ValueError as error:
+            await self._outcomes.failed(mail, str(error), True)
         except asyncio.CancelledError:
             await self._database.write(lambda c: outbox.release(c, [mail]))
             raise
@@ -141,7 +131,7 @@ class Courier:
             _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
         except Exception as error:
             _log.exception("mail_stuck", mail=mail.id)
-            await self._record_failure(mail, f"unexpected {type(error).__name__}", False, False)
+            await self._outcomes.failed(mail, f"unexpected {type(error).__name__}", False)
 
     async def _attempt(self, mail: Mail) -> None:
         registration = await self._database.read(
@@ -155,7 +145,9 @@ class Courier:
             return
         refusals = self._screen_again(registration)
         if refusals:
-            await self._reject(registration, "; ".join(each.detail for each in refusals), None)
+            await self._outcomes.rejected(
+                registration, "; ".join(each.detail for each in refusals), None
+            )
             return
         if mail.kind == "review":
             await self._tell(mail, registration, "review")
@@ -175,7 +167,8 @@ class Courier:
             language=registration.language,
         )
         await self._mailer.send(message)
-        await self._record_success(mail, token)
+        if await self._outcomes.sent(mail, token):
+            self._bell.set()
 
     def _screen_again(self, registration: Registration) -> list[Refusal]:
         """A ban that came while the mail waited holds for it too."""
@@ -209,89 +202,8 @@ class Courier:
         )
         await self._mailer.send(message)
         if notice == "taken":
-            await self._reject(registration, f"the name {registration.name} is taken", mail)
+            await self._outcomes.rejected(
+                registration, f"the name {registration.name} is taken", mail
+            )
         else:
-            await self._insist(lambda c: outbox.sent(c, mail, self._clock()))
-            _log.info("notice_sent", mail=mail.id, registration=registration.id, notice=notice)
-
-    async def _reject(self, registration: Registration, reason: str, told: Mail | None) -> None:
-        """End a request before its token goes out; `told` is the mail that said so, if one did."""
-        now = self._clock()
-
-        def reject(connection: Connection) -> bool:
-            if told is not None:
-                outbox.sent(connection, told, now)
-            outbox.cancel(connection, registration.id)
-            if registrations.become(connection, registration.id, Status.REJECTED, UNDECIDED):
-                settle(connection, registration, "rejected", PORTER.who, now, reason)
-                subject = f"registration {registration.id}"
-                audit.note(connection, PORTER, "reject", subject, now, reason=reason)
-                own = tokens.of(connection, registration.id)
-                if own is not None:
-                    tokens.withdraw(connection, own.id, now)
-                failures.rejected(connection, registration.id, reason, now)
-            return True
-
-        await self._insist(reject)
-        _log.info("request_rejected", registration=registration.id, reason=reason)
-
-    async def _record_success(self, mail: Mail, token: IssuedToken) -> None:
-        now = self._clock()
-
-        def record(connection: Connection) -> bool:
-            outbox.sent(connection, mail, now)
-            failures.went_out(connection, mail.registration_id, now)
-            registrations.mailed(connection, mail.registration_id, token.id, now)
-            if tokens.still_works(connection, token.id, now):
-                return False
-            # It was withdrawn while the mail was on its way: that mail is worth nothing.
-            outbox.owe(connection, mail.registration_id, self._mail_domain, now)
-            return True
-
-        owed_again = await self._insist(record)
-        _log.info("mail_sent", mail=mail.id, registration=mail.registration_id)
-        if owed_again:
-            self._bell.set()
-
-    @staticmethod
-    def _has_working_token(connection: Connection, registration_id: int, now: datetime) -> bool:
-        """Whether an earlier mail reached him, so that only this repetition failed."""
-        token_id = registrations.mailed_token(connection, registration_id)
-        return token_id is not None and tokens.still_works(connection, token_id, now)
-
-    async def _insist(self, record: Callable[[Connection], T]) -> T:
-        """Write down that a mail went out, however often it takes: else it goes out again."""
-        for pause in _PATIENCE:
-            try:
-                return await self._database.write(record)
-            except SQLAlchemyError as error:
-                _log.error("mail_not_recorded_yet", reason=complaint(error), again_in=pause)
-            await asyncio.sleep(pause)
-        return await self._database.write(record)
-
-    async def _record_failure(self, mail: Mail, reason: str, permanent: bool, waits: bool) -> None:
-        """`waits`: nothing went wrong; what the mail needs is not there yet."""
-        now, whose = self._clock(), mail.registration_id
-        over = permanent or now - mail.created_at > self._give_up_after
-
-        def record(connection: Connection) -> datetime | None:
-            if over:
-                outbox.failed(connection, mail, reason)
-                can_resend = mail.kind == "token"
-                if can_resend and not self._has_working_token(connection, whose, now):
-                    registrations.become(connection, whose, Status.FAILED)
-                failures.given_up(connection, whose, reason, now, can_resend=can_resend)
-                return None
-            if waits:
-                return outbox.put_off(connection, mail, reason, now)
-            if mail.attempts + 1 >= failures.TELL_AFTER:
-                failures.failing(connection, reason, now)
-            return outbox.postponed(connection, mail, reason, now)
-
-        try:
-            again_at = await self._database.write(record)
-        except SQLAlchemyError as error:
-            _log.error("mail_not_recorded", mail=mail.id, reason=complaint(error))
-            return
-        tell, what = (_log.info, "mail_waits") if waits else (_log.warning, "mail_failed")
-        tell(what, mail=mail.id, reason=reason, again_at=str(again_at))
+            await self._outcomes.told(mail)

@@ -24,7 +24,7 @@ from gateway.homeserver.homeserver import HomeserverError
 from gateway.mail.delivery import DeliveryError
 from gateway.rules.durations import format_duration
 from gateway.settings.settings import Settings
-from gateway.store import alerts, events, health, leases, offers, orders, states
+from gateway.store import alerts, events, health, leases, offers, orders, outbox, states
 from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint
 from gateway.store.health import Health
@@ -181,6 +181,7 @@ class Vigil:
                 )
             elif known is not None:
                 alerts.end(connection, cause, now, _back(server, known, now))
+                outbox.hurry(connection, None, now)
 
         try:
             await self._database.write(record)

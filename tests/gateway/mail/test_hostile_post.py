@@ -1,7 +1,6 @@
 """A mail server that goes wrong at any step, in any way, and what a mail suffers from it."""
 
 import asyncio
-import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -34,10 +33,8 @@ def letter(to: str = "ann@example.net") -> EmailMessage:
 
 def sockets() -> int:
     """How many sockets this process has open."""
-    fds = Path("/proc/self/fd")
-    return sum(
-        os.readlink(each).startswith("socket:") for each in fds.iterdir() if each.is_symlink()
-    )
+    links = [each.readlink() for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return sum(str(each).startswith("socket:") for each in links)
 
 
 @pytest.fixture

@@ -100,3 +100,37 @@ async def test_the_story_of_a_registrations_mails_can_be_told(database, owed):
         1,
         "550 no such user",
     )
+
+
+async def test_a_mail_that_never_failed_goes_before_those_that_did(database, owed):
+    (slow,) = await claim(database, NOW)
+    await database.write(lambda c: outbox.postponed(c, slow, "too slow", NOW))
+    later = NOW + timedelta(hours=1)
+    await database.write(lambda c: outbox.owe(c, owed, "example.org", later))
+    fresh, again = await claim(database, later)
+    assert (fresh.attempts, again.id) == (0, slow.id)
+
+
+async def test_what_is_hurried_while_it_is_under_way_does_not_wait(database, owed):
+    (mail,) = await claim(database, NOW)
+    now = NOW + timedelta(seconds=5)
+    await database.write(lambda c: outbox.hurry(c, None, now))
+    await database.write(lambda c: outbox.put_off(c, mail, "no token yet", now))
+    (again,) = await claim(database, now)
+    await database.write(lambda c: outbox.put_off(c, again, "no token yet", now))
+    assert await claim(database, now) == []
+
+
+async def test_a_mail_that_may_have_arrived_twice_rests_for_an_hour(database, owed):
+    now = NOW
+    for minutes in (1, 80):
+        (mail,) = await claim(database, now)
+        await database.write(
+            lambda c, mail=mail, now=now: outbox.postponed(c, mail, "cut off", now, unsure=True)
+        )
+        assert await claim(database, now + timedelta(seconds=20)) == []
+        if mail.unsure:
+            assert await claim(database, now + timedelta(minutes=40)) == []
+        now += timedelta(minutes=minutes)
+    (mail,) = await claim(database, now)
+    assert mail.unsure == outbox.MOST_UNSURE - 1

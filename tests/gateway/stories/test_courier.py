@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from gateway.homeserver.homeserver import NameAvailability
+from gateway.mail.delivery import DeliveryError
 from gateway.rules.tokens import new_token
 from gateway.store import alerts, outbox, registrations, tokens
 from gateway.store.audit import Author
@@ -163,6 +164,24 @@ async def test_it_gives_up_after_the_configured_age(open_house, post):
     assert "given up" in (await house.alerts())["mail 1"][1]
 
 
+async def test_a_mail_that_may_have_arrived_each_time_is_not_sent_for_ever(
+    house, post, monkeypatch
+):
+    async def cut_off(message: Any) -> None:
+        arrived.append(message["Message-ID"])
+        raise DeliveryError("cut off", permanent=False, unsure=True)
+
+    arrived: list[str] = []
+    monkeypatch.setattr(house.mailer, "send", cut_off)
+    await house.apply()
+    for _ in range(6):
+        await house.deliver()
+        house.clock.turn(hours=2)
+    assert len(arrived) == 3 and len({*arrived}) == 1
+    assert await house.statuses() == ["failed"]
+    assert "it may have arrived 3 times: cut off" in (await house.alerts())["mail 1"][1]
+
+
 async def test_smtp_goes_down_and_comes_back(house, post):
     await post.stop()
     await apply_many(house, 3)
@@ -204,7 +223,7 @@ async def test_a_process_that_died_gives_its_mails_back_when_the_lease_is_over(
     other = await open_house(source=house.source)
     await other.deliver()
     assert post.mails == []
-    house.clock.turn(minutes=5)
+    house.clock.now += outbox.LEASE
     await other.deliver()
     assert len(post.mails) == 3
 
@@ -393,7 +412,7 @@ async def test_at_the_end_a_mail_that_does_not_finish_is_given_back(
 
 
 async def test_a_sent_mail_is_written_down_however_often_it_takes(house, post, monkeypatch):
-    monkeypatch.setattr("gateway.stories.courier._PATIENCE", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("gateway.stories.outcomes._PATIENCE", (0.01, 0.01, 0.01))
     await house.apply()
     (mail,) = await house.courier.claim(1)
     real, failures = house.database.write, 0

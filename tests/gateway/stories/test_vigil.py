@@ -58,10 +58,17 @@ async def test_the_homeserver_goes_down_and_comes_back(open_house):
     await house.vigil.look()
     ((text, _),) = await told(house, "homeserver")
     assert text == "The homeserver cannot be used: `the homeserver is away`. Mails wait for it"
+    await house.apply()
+    for _ in range(6):
+        await house.deliver()
+        house.clock.turn(minutes=16)
+    await house.deliver()
+    assert await house.courier.claim(10) == []
     house.source.is_down = False
     await house.vigil.look()
     ((text, ended),) = await told(house, "homeserver")
     assert ended and "The homeserver can be used again" in text
+    assert len(await house.courier.claim(10)) == 1  # no mail sits out its pause
 
 
 async def test_commands_and_offers_of_the_room_are_forgotten_after_thirty_days(house):

@@ -1,4 +1,5 @@
-"""What a desk on the open internet needs: wider networks, proofs, unwanted mail."""
+"""What a desk on the open internet needs: wider networks, proofs, unwanted mail, mails that
+may have arrived."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +13,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("registrations", sa.Column("wide_network", sa.Text))
     op.add_column("registrations", sa.Column("proof", sa.Text))
+    op.add_column("mails", sa.Column("unsure", sa.Integer, nullable=False, server_default="0"))
     op.create_index(
         "registrations_by_wide_network",
         "registrations",
