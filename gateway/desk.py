@@ -89,6 +89,11 @@ class Desk:
         """The token of a page that is handed out now."""
         return self.human_check.form_token()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether one more request would make all of them wait."""
+        return self.registrar.is_busy
+
     async def pace(self) -> Pace:
         """How long mails take at present."""
         return await self.mail_pace.at_present()

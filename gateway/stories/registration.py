@@ -21,6 +21,7 @@ from gateway.store.keyring import Keyring
 from gateway.store.lookback import Seen
 from gateway.store.registrations import Request, Status
 from gateway.stories.burst_watch import BurstWatch
+from gateway.stories.hearing import Hearing
 from gateway.stories.hours import Hours
 from gateway.stories.human.human_check import Examined, HumanCheck
 from gateway.stories.unsaved import Unsaved
@@ -28,7 +29,6 @@ from gateway.stories.waiting import announce
 
 _log = structlog.get_logger(__name__)
 
-_CROWD = 16  # requests at one moment
 _LONGEST = 255  # characters kept of what was typed into a field
 _ORDER = {code: place for place, code in enumerate(Code)}
 
@@ -78,10 +78,15 @@ class Registrar:
         self._human_check = human_check
         self._wake = wake
         self._clock = clock
-        self._hearing = 0  # requests under way
+        self._hearing = Hearing()
         self._burst_watch = burst_watch
         self._unsaved = unsaved
         self._mail_domain = settings.smtp.domain
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether one more request would make all of them wait."""
+        return self._hearing.is_full
 
     async def apply(self, application: Application) -> Verdict:
         """Hear a request: without refusals it was accepted.
@@ -108,16 +113,14 @@ class Registrar:
         )
         examined = self._human_check.examine(application.evidence)
         request = _request(application, screened)
-        self._hearing += 1
-        try:
+        with self._hearing:
             availability = await self._availability(screened, examined)
-            verdict = await self._database.write(
-                lambda connection: self._decide(
-                    connection, application, request, screened, examined, availability
+            with self._hearing.deciding():
+                verdict = await self._database.write(
+                    lambda connection: self._decide(
+                        connection, application, request, screened, examined, availability
+                    )
                 )
-            )
-        finally:
-            self._hearing -= 1
         self._burst_watch.heard(request, screened, verdict.refusals + verdict.unsaid)
         if not verdict.refusals:
             self._wake()
@@ -126,7 +129,7 @@ class Registrar:
     async def _availability(self, screened: Screened, examined: Examined) -> NameAvailability:
         is_refused = screened.refusals or examined.fault
         # In a crowd nobody waits for the homeserver: the courier asks before the mail goes.
-        if screened.name is None or is_refused or self._hearing > _CROWD:
+        if screened.name is None or is_refused or self._hearing.is_crowded:
             return NameAvailability.UNKNOWN
         return await self._names.availability(screened.name)
 

@@ -20,6 +20,7 @@ from gateway.rules.screening import Application
 from gateway.settings.settings import Settings
 from gateway.stories.registration import NotRecorded, Verdict
 from gateway.web import form, headers, wording
+from gateway.web.busy import BusyPage
 from gateway.web.client_address import client_address
 from gateway.web.front import FrontPage
 from gateway.web.origin import is_cross_site
@@ -38,6 +39,10 @@ class Reception(Protocol):
 
     async def apply(self, application: Application) -> Verdict:
         """Hear an application. Raises NotRecorded."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is no room for one more application. Asked before each is read."""
 
     async def pace(self) -> Pace:
         """How long mails take at present. Asked for every accepted request, so it must be cheap."""
@@ -59,6 +64,7 @@ class Door:
     ) -> None:
         self._settings, self._reception, self._pages = settings, reception, pages
         self._shelf, self._clock = shelf, clock
+        self._busy_page = BusyPage(pages)
         self._front = FrontPage(pages, settings.server_name, clock)
 
     async def front(self, request: web.Request) -> web.Response:
@@ -80,6 +86,9 @@ class Door:
         as_json = headers.wants_json(
             request.headers.get("Accept", ""), request.content_type == "application/json"
         )
+        if self._reception.is_busy:
+            body, head = self._busy_page.answer(language, as_json)
+            return web.Response(status=503, body=body, headers=head)
         typed = await _form(request)
         application = Application(typed.name, typed.email, self._client(request), language)
         words = speech(language)

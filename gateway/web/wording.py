@@ -36,6 +36,7 @@ _ORDER = {code: place for place, code in enumerate(Code)}
 _TOO_MANY = timedelta(minutes=1)  # for a limit that does not say when it has room again
 _CLOSED = timedelta(minutes=10)  # for a desk that does not say when it reopens
 NOT_RECORDED = timedelta(seconds=30)
+BUSY = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,13 @@ def problem_words(status: int, speech: NullTranslations) -> tuple[str, str]:
         408: (_("Too slow"), _("The request took too long to arrive. Please send it again.")),
         413: (_("Too large"), _("The request is larger than any form of this desk.")),
         415: (_("Not a form"), _("The desk reads forms and JSON, and nothing else.")),
+        503: (
+            _("Very busy"),
+            _(
+                "More requests come in than the desk can hear at the moment. Please go back, and"
+                " send yours again in a few seconds."
+            ),
+        ),
     }
     return words.get(
         status,

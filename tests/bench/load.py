@@ -1,6 +1,7 @@
 """A bounded load on one HTTP server: raw requests over kept connections, each one timed."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -83,5 +84,15 @@ def post(name: str, email: str, ip: str) -> bytes:
     return (
         "POST /register HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n"
         f"X-Forwarded-For: {ip}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def post_json(name: str, email: str, ip: str) -> bytes:
+    """The same from a script."""
+    body = json.dumps({"requested_username": name, "email": email})
+    return (
+        "POST /register HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: application/json\r\n"
+        f"X-Forwarded-For: {ip}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()

@@ -321,6 +321,22 @@ async def test_a_locked_database_promises_nothing_and_recovers(open_house, monke
     assert await house.owed() == 1
 
 
+async def test_a_desk_that_gets_nothing_written_is_busy_until_it_does(open_house):
+    house = await open_house(registration={"limits": {"network": None, "all": None}})
+    asking = [asyncio.create_task(house.apply(f"n{n}x", f"n{n}@example.net")) for n in range(64)]
+    other = sqlite3.connect(house.database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        async with asyncio.timeout(5):
+            while not house.registrar.is_busy:
+                await asyncio.sleep(0.001)
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+    assert await asyncio.gather(*asking) == [()] * 64
+    assert not house.registrar.is_busy
+
+
 async def test_a_full_disk_promises_nothing_and_recovers(open_house):
     house = await open_house(registration={"limits": {"network": None, "all": None}})
     await house.apply()

@@ -25,6 +25,7 @@ class FakeDesk:
         self.state = Opening(is_open=True, changes_at=datetime(2026, 11, 24, 23, 25, tzinfo=UTC))
         self.refusals: tuple[Refusal, ...] = ()
         self.is_looked_at = False
+        self.is_busy = False
         self.mail_pace = Pace()
         self.failure: Exception | None = None
         self.problems: list[str] = []
