@@ -37,6 +37,7 @@ from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
 from gateway.stories.registration import Registrar
 from gateway.stories.resending import Resending
+from gateway.stories.retention import Retention
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.ordered_room import OrderedRoom
 from gateway.stories.tokens.rotation import Rotation
@@ -204,6 +205,9 @@ def _bind(
         unknown_accounts=UnknownAccounts(settings, database, homeserver),
         muting=muting,
         restricting=restricting,
+        retention=Retention(
+            settings=settings, database=database, keyring=keyring, bans=bans, clock=clock
+        ),
         clock=clock,
     )
 
@@ -233,6 +237,7 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
                 ("enforcement", desk.restricting.enforcement.run),
                 ("burst_watch", desk.burst_watch.run),
                 ("vigil", desk.vigil.run),
+                ("retention", desk.retention.run),
             ):
                 tasks.create_task(supervise(name, work), name=name)
     finally:

@@ -34,6 +34,7 @@ from gateway.stories.muting import Muting
 from gateway.stories.notebook import Notebook
 from gateway.stories.registration import Registrar, Verdict
 from gateway.stories.resending import Resending
+from gateway.stories.retention import Retention
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.undoing import Undoing
@@ -71,6 +72,7 @@ class Desk:
     unknown_accounts: UnknownAccounts
     muting: Muting
     restricting: Restricting
+    retention: Retention
     clock: Clock
 
     async def opening(self) -> Opening:

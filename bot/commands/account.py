@@ -8,11 +8,10 @@ import click
 from sqlalchemy import Connection
 
 from bot.answers import Answer, Cell, Grid, Line, Part, code
-from bot.commands.masks import masked as without_addresses
+from bot.commands import masks
 from bot.commands.notes import told_notes
 from bot.commands.table import Call, Group, table, when
 from gateway.homeserver.homeserver import Account, HomeserverError
-from gateway.rules.addresses import masked
 from gateway.store import accounts, audit, lookback, notes, registrations, restrictions
 from gateway.store.accounts import Sighting
 from gateway.store.audit import Entry
@@ -121,7 +120,7 @@ def _known(connection: Connection, name: str) -> _Known:
     others = [(id, status) for _, id, status in named if request is None or id != request.id]
     key, but = (request.email_key, request.id) if request else (None, None)
     near = accounts.near(connection, network, _MOST) if network else []
-    asked = lookback.neighbours(connection, network, key, _MOST, but=but) if network else []
+    asked = lookback.neighbours(connection, network or "", key, _MOST, but=but)
     return _Known(
         sighting,
         request,
@@ -153,7 +152,7 @@ def _origin(sighting: Sighting | None, full: bool) -> list[Line]:
     if sighting is None:
         return []
     parts: list[Part] = [f"First seen at {when(sighting.seen_at)}"]
-    place = sighting.ip if full else sighting.network
+    place = (full and sighting.ip) or sighting.network
     parts += [", opened from ", code(place)] if place else []
     return [tuple(parts)]
 
@@ -170,9 +169,9 @@ def _request(known: _Known, full: bool) -> list[Line]:
     parts += [" for the name ", code(each.name)] if each.account not in (None, each.name) else []
     parts += [
         " with ",
-        code(each.email if full else masked(each.email)),
+        masks.address(each, full=full),
         " from ",
-        code(each.ip if full else each.network),
+        masks.place(each, full=full),
     ]
     return [tuple(parts)]
 
@@ -205,7 +204,7 @@ def _neighbours(known: _Known, full: bool) -> list[Line]:
 
 
 def _neighbour(each: Registration, request: Registration | None, full: bool) -> tuple[Cell, ...]:
-    is_near = request is None or each.network == request.network
+    is_near = request is None or each.network == request.network != ""
     shared = ["network"] if is_near else []
     shared += ["address"] if request is not None and each.email_key == request.email_key else []
     has_other = each.account not in (None, each.name)
@@ -214,7 +213,7 @@ def _neighbour(each: Registration, request: Registration | None, full: bool) -> 
         f"{each.created_at:%Y-%m-%d %H:%M}",
         each.status.value,
         (code(each.name), " as ", code(each.account)) if has_other else code(each.name),
-        code(each.email if full else masked(each.email)),
+        masks.address(each, full=full),
         ", ".join(shared),
     )
 
@@ -223,9 +222,7 @@ def _masked(line: Line) -> Line:
     """What moderators wrote may hold addresses too."""
     if not isinstance(line, tuple):
         return line
-    return tuple(
-        part if isinstance(part, str) else code(without_addresses(part.text)) for part in line
-    )
+    return tuple(part if isinstance(part, str) else code(masks.masked(part.text)) for part in line)
 
 
 def _offers(

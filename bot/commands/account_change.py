@@ -6,10 +6,10 @@ from typing import Any
 import click
 
 from bot.answers import Answer, Line, Part, code
+from bot.commands import masks
 from bot.commands.account import USER, account
 from bot.commands.table import Call
 from gateway.homeserver.homeserver import Restriction
-from gateway.rules.addresses import masked
 from gateway.stories.accounts.linking import owner
 from gateway.stories.accounts.restricting import ACTIONS, ENABLE, Outcome, Plan, in_words
 
@@ -105,7 +105,7 @@ async def _outlook(call: Call, action: str, plan: Plan, tell: bool) -> list[Line
         lines.append("Mind: it belongs to a bridge or another application.")
     if tell:
         request = await call.desk.database.read(lambda c: owner(c, plan.name))
-        address: tuple[Part, ...] = (code(masked(request.email)),) if request else ()
+        address: tuple[Part, ...] = (masks.address(request, full=False),) if request else ()
         lines.append(("A mail says so, with the reason, to ", *address, "."))
     return lines
 

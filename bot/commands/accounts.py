@@ -8,13 +8,12 @@ import click
 from sqlalchemy import Connection
 
 from bot.answers import Answer, Attachment, Cell, Grid, Line, code
-from bot.commands import way_in
+from bot.commands import masks, way_in
 from bot.commands.past import AFTER, Past, moment
 from bot.commands.registrations import sheet
 from bot.commands.table import Call, also, table, when
 from bot.sheets import write_rows
 from gateway.homeserver.homeserver import HomeserverError
-from gateway.rules.addresses import masked
 from gateway.rules.durations import format_duration
 from gateway.store import search, tokens
 from gateway.store.registrations import Registration, Status
@@ -68,7 +67,7 @@ def _waiting(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
     return (
         str(each.id),
         code(each.name),
-        code(each.email if full else masked(each.email)),
+        masks.address(each, full=full),
         f"{_age(now - mailed)} ago",
     )
 

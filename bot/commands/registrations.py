@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bot.answers import Answer, Attachment, Cell, Grid, Line, code, counted
+from bot.commands import masks
 from bot.commands.past import AFTER, BEFORE, Past, moment
 from bot.commands.table import Call, also, table
 from bot.sheets import write_csv
@@ -125,8 +126,8 @@ def _row(each: Registration, full: bool, now: datetime) -> tuple[Cell, ...]:
         asked if each.created_at.year == now.year else f"{each.created_at:%Y}-{asked}",
         f"{each.status} ({reasons})" if reasons else each.status.value,
         code(each.name),
-        code(each.email if full else masked(each.email)),
-        code(each.ip if full else each.network),
+        masks.address(each, full=full),
+        masks.place(each, full=full),
     )
 
 

@@ -6,9 +6,8 @@ import click
 from sqlalchemy import Connection
 
 from bot.answers import Answer, Line, Part, code
-from bot.commands import way_in
+from bot.commands import masks, way_in
 from bot.commands.table import NUMBER, Call, also, table, when
-from gateway.rules.addresses import masked
 from gateway.store import audit, lookback, registrations
 from gateway.store.lookback import Earlier
 from gateway.store.registrations import Registration
@@ -86,7 +85,7 @@ def _answer(decided: Decided, done: str, after: str) -> Answer:
 
 
 def _who(each: Registration) -> tuple[Part, ...]:
-    return (f"{each.id}, name ", code(each.name), ", address ", code(masked(each.email)))
+    return (f"{each.id}, name ", code(each.name), ", address ", masks.address(each, full=False))
 
 
 def _waits(number: int) -> str:
@@ -97,7 +96,7 @@ def _asked(each: Registration) -> Line:
     return (
         *_who(each),
         ", from ",
-        code(each.network),
+        masks.place(each, full=False),
         f", asked at {when(each.created_at)}, language ",
         code(each.language),
     )

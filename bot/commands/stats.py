@@ -29,6 +29,9 @@ async def stats(call: Call, days: int) -> Answer:
     picture = await paint(found, settings.server_name, settings.state / "matplotlib")
     lines: list[Line] = [_summary(found, span), _by_time(found)]
     lines += [_by_reason(found)] if found.reasons else []
+    kept = settings.retention.refused
+    if kept is not None and kept.days < days:
+        lines.append(f"Refused requests are kept for {kept.days} days: older ones are missing.")
     if picture is None:
         lines.insert(1, "The picture could not be drawn: the log says why.")
         return Answer(tuple(lines))

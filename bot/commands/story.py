@@ -12,7 +12,6 @@ from bot.commands import masks
 from bot.commands.notes import told_notes
 from bot.commands.review import DECISIONS, decisions, reasons
 from bot.commands.table import NUMBER, Call, also, table, when
-from gateway.rules.addresses import masked
 from gateway.rules.screening import in_words
 from gateway.store import audit, lookback, notes, outbox, tokens
 from gateway.store import registrations as store
@@ -102,9 +101,9 @@ def _beginning(found: Registration, full: bool) -> list[Line]:
         (f"Registration {found.id}: {found.status}, name ", code(found.name)),
         (
             f"Asked at {when(found.created_at)} from ",
-            code(found.ip if full else found.network),
+            masks.place(found, full=full),
             " with ",
-            code(found.email if full else masked(found.email)),
+            masks.address(found, full=full),
             ", language ",
             code(found.language),
         ),

@@ -93,6 +93,8 @@ def is_for_everybody(domain: str) -> bool:
 
 def masked(email: str) -> str:
     """An address that can be recognised but not collected."""
+    if not email:
+        return ""
     local, at, domain = email.rpartition("@")
     return f"{local[:1]}…{at}{domain}" if at else f"{email[:1]}…"
 

@@ -73,6 +73,14 @@ def neighbourhood(address: IPAddress) -> IPNetwork:
     return IPv6Network((int(address), 64), strict=False)
 
 
+def place(ip: str, network: str) -> IPAddress | None:
+    """From where somebody came: of an address that is kept no more the first of its network, which
+    stands for the others; None when that is not kept either."""
+    if ip:
+        return plain_address(ip)
+    return ip_network(network).network_address if network else None
+
+
 class NetworkSet:
     """Networks by prefix length, so that a look-up costs one probe for each length in use."""
 

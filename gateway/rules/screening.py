@@ -123,7 +123,11 @@ def screen(
 
 
 def banned(
-    book: BanBook, ip: IPAddress, address: EmailAddress | None, name: str | None, now: datetime
+    book: BanBook,
+    ip: IPAddress | None,
+    address: EmailAddress | None,
+    name: str | None,
+    now: datetime,
 ) -> list[Refusal]:
     """One refusal for each kind of ban that hits; its detail names the bans."""
     return _refusing(book, hits(book, ip, address, name, now))
@@ -139,11 +143,15 @@ def _refusing(book: BanBook, found: dict[Kind, list[str]]) -> list[Refusal]:
 
 
 def hits(
-    book: BanBook, ip: IPAddress, address: EmailAddress | None, name: str | None, now: datetime
+    book: BanBook,
+    ip: IPAddress | None,
+    address: EmailAddress | None,
+    name: str | None,
+    now: datetime,
 ) -> dict[Kind, list[str]]:
     """The bans that hit, those that only ask for a look too."""
     return {
-        Kind.IP: book.networks(ip, now),
+        Kind.IP: [] if ip is None else book.networks(ip, now),
         Kind.EMAIL: [] if address is None else book.addresses(address, now),
         Kind.NAME: [] if name is None else book.names(name, now),
     }

@@ -3,13 +3,16 @@
 `gateway.settings.config` reads them from a file.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from gateway.rules.limits import Limit
 from gateway.settings.homeserver import Homeserver
 from gateway.settings.mail import Mail, Smtp
 from gateway.settings.registration import Registration, Review, Tokens
+from gateway.settings.retention import Retention
 from gateway.settings.room import Alerts, Bot, Moderation
 from gateway.settings.section import Section
 from gateway.settings.values import FilePath
@@ -32,6 +35,7 @@ class Settings(Section):
     bot: Bot | None = None
     alerts: Alerts = Alerts()
     moderation: Moderation = Moderation()
+    retention: Retention = Retention()
 
     @property
     def shares_token(self) -> bool:
@@ -51,6 +55,17 @@ class Settings(Section):
         """What other users have to read, wherever it lies: the bans, and the token file."""
         token_file = self.homeserver.token_file
         return (self.bans, *([] if token_file is None else [token_file, token_file.parent]))
+
+    @property
+    def looks_back(self) -> timedelta:
+        """How far back a limit, a cooldown, a held name or a token reaches, the longest of them."""
+        rules = self.registration
+        values = [value for _, value in (*rules.limits, *self.review)]
+        each = [
+            one for value in values for one in (value if isinstance(value, tuple) else (value,))
+        ]
+        spans = [one.within for one in each if isinstance(one, Limit)]
+        return max(*spans, rules.email_cooldown, rules.name_hold, self.tokens.valid_for)
 
     @model_validator(mode="after")
     def _possible(self) -> "Settings":

@@ -101,6 +101,23 @@ class Database:
         self._readers.shutdown()
         self._engine.dispose()
 
+    async def scrub(self, *values: str) -> None:
+        """Let what was deleted stand in the log beside the file no more.
+
+        Of a row that once moved, SQLite may leave a copy in the gap of a page. The file is looked
+        through for `values`, and written anew where one is found: that takes a second for each 200
+        MB, while nobody writes. Raises SQLAlchemyError.
+        """
+
+        def scrub() -> None:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                if any(holds(self.path, value.encode()) for value in values):
+                    connection.exec_driver_sql("VACUUM")
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+        await asyncio.get_running_loop().run_in_executor(self._readers, scrub)
+
     def backup(self, target: Path) -> None:
         """Copy a consistent snapshot to `target`, also while other processes write.
 
@@ -163,6 +180,17 @@ class Database:
                 loop.call_soon_threadsafe(_tell, theirs)
 
 
+def holds(path: Path, value: bytes) -> bool:
+    """Whether these bytes stand anywhere in a file, in capitals or not. Raises OSError."""
+    value, rest = value.lower(), b""
+    with path.open("rb") as stream:
+        while part := stream.read(1 << 20):
+            if value in (rest + part).lower():
+                return True
+            rest = part[1 - len(value) :] if len(value) > 1 else b""
+    return False
+
+
 def complaint(error: SQLAlchemyError) -> str:
     """What the database complains of: one line, without any value of a row."""
     return " ".join(str(getattr(error, "orig", None) or error).split())
@@ -172,6 +200,8 @@ def _prepare(connection: sqlite3.Connection, record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
+    # What is deleted is overwritten; with `fast` a tenth of it stayed on free pages.
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _tell(outcomes: list[tuple[_Unit, Any, BaseException | None]]) -> None:

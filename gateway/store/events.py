@@ -23,9 +23,3 @@ def begin(connection: Connection, event_id: str, now: datetime) -> int | None:
 def answered(connection: Connection, event_id: str, now: datetime) -> None:
     """Remember that an event has its answer."""
     connection.execute(events.update().where(events.c.event_id == event_id).values(answered_at=now))
-
-
-def prune(connection: Connection, before: datetime) -> None:
-    """Forget what was taken up before then and is answered: nothing so old is read again."""
-    old = events.c.at < before, events.c.answered_at.is_not(None)
-    connection.execute(events.delete().where(*old))

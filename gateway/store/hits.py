@@ -47,3 +47,15 @@ def of(connection: Connection, bans: Iterable[tuple[Kind, str]]) -> dict[tuple[K
         if row is not None:
             found[kind, value] = Hits(*row)
     return found
+
+
+def before(connection: Connection, at: datetime) -> list[tuple[Kind, str]]:
+    """The bans that were met last before then."""
+    query = select(hits.c.kind, hits.c.value).where(hits.c.last_at < at)
+    return [(Kind(kind), value) for kind, value in connection.execute(query)]
+
+
+def drop(connection: Connection, bans: Iterable[tuple[Kind, str]]) -> None:
+    """Forget how often some bans were met."""
+    for kind, value in bans:
+        connection.execute(hits.delete().where(hits.c.kind == kind, hits.c.value == value))

@@ -217,10 +217,12 @@ def earlier(
             query = query.where(r.id < before)
         return {Status(status): number for status, number in connection.execute(query)}
 
+    # Of what is blank, nothing is alike.
+    domain = domain_of(request.email_key) if request.email else ""
     return Earlier(
-        counted(r.network == request.network),
-        counted(r.domain == domain_of(request.email_key)),
-        counted(r.email_key == request.email_key),
+        counted(r.network == request.network) if request.network else {},
+        counted(r.domain == domain) if domain else {},
+        counted(r.email_key == request.email_key) if request.email_key else {},
     )
 
 
@@ -235,7 +237,8 @@ def neighbours(
     """The newest requests from a network or with an address, without the one of number `but`."""
     r = registrations.c
     # Each half by its own index; of both the newest.
-    halves = [r.network == network] + ([] if email_key is None else [r.email_key == email_key])
+    halves = [r.network == network] if network else []
+    halves += [r.email_key == email_key] if email_key else []
     found: dict[int, Registration] = {}
     for which in halves:
         query = select(registrations).where(which, r.id != (but or 0))

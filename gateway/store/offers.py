@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
-from gateway.store.room_schema import alerts, offers
+from gateway.store.room_schema import offers
 
 _VARIANTS = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 
@@ -36,14 +36,6 @@ def command(connection: Connection, event_id: str, key: str) -> str | None:
         select(offers.c.key, offers.c.command).where(offers.c.event_id == event_id)
     )
     return next((each.command for each in found if _bare(each.key) == _bare(key)), None)
-
-
-def prune(connection: Connection, before: datetime) -> None:
-    """Forget what was offered before then, unless an alert that lasts offers it."""
-    a = alerts.c
-    lasting = select(a.event_id).where(a.ended_at.is_(None), a.event_id.is_not(None))
-    old = offers.c.at < before, offers.c.event_id.not_in(lasting)
-    connection.execute(offers.delete().where(*old))
 
 
 def _bare(key: str) -> str:

@@ -116,11 +116,6 @@ def discard(connection: Connection, order_id: int, now: datetime) -> None:
         )
 
 
-def prune(connection: Connection, before: datetime) -> None:
-    """Forget what was discarded before then: no reply comes any more."""
-    connection.execute(orders.delete().where(orders.c.discarded_at < before))
-
-
 def oldest_open(connection: Connection) -> Order | None:
     """The order that has been waiting longest, to be given or for its reply."""
     query = select(*_COLUMNS).where(_OPEN).order_by(orders.c.id).limit(1)

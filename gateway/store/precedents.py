@@ -22,6 +22,7 @@ class Precedent:
     email: str
     email_key: str
     ip: str
+    network: str
 
 
 _COLUMNS = tuple(registrations.c[name] for name in Precedent.__slots__)
@@ -74,7 +75,7 @@ def addresses_under(connection: Connection, name: str, most: int) -> list[str]:
     r = registrations.c
     query = (
         select(r.ip)
-        .where(r.name == name, r.status.in_(GOOD))
+        .where(r.name == name, r.status.in_(GOOD), r.ip != "")
         .order_by(r.held_until.desc())
         .limit(most)
     )

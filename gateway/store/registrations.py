@@ -74,6 +74,11 @@ class Registration:
     account: str | None = None  # the name that was registered, when it is known
     proof: str | None = None  # what spoke for a person: `work`, `form`, or nothing
 
+    @property
+    def is_forgotten(self) -> bool:
+        """Whether its address is kept no more: in place of its key stands a pseudonym."""
+        return not self.email and self.email_key.startswith("#")
+
 
 def add(
     connection: Connection,

@@ -94,6 +94,11 @@ accounts = Table(  # accounts that appeared on the homeserver
     Column("settled_at", UtcDateTime),  # it was linked, or reported
     Index("accounts_by_time", "seen_at"),
     Index("accounts_by_network", "network", sqlite_where=text("network IS NOT NULL")),
+    Index(
+        "accounts_by_registration",
+        "registration_id",
+        sqlite_where=text("registration_id IS NOT NULL"),
+    ),
     Index("accounts_to_settle", "seen_at", "name", sqlite_where=text("settled_at IS NULL")),
 )
 
@@ -109,6 +114,7 @@ restrictions = Table(  # what is to be put on accounts, or taken from them
     Column("entry", Integer, ForeignKey("audit.id"), nullable=False),  # by whom, and why
     Column("done_at", UtcDateTime),
     Column("dropped_at", UtcDateTime),  # it cannot be done, or another wish came after it
+    Index("restrictions_by_entry", "entry"),
     Index("restrictions_open", "id", sqlite_where=text("done_at IS NULL AND dropped_at IS NULL")),
 )
 
@@ -216,4 +222,5 @@ unwanted = Table(  # addresses whose owner does not want our mail, by their pseu
     Column("pseudonym", Text, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("entry", Integer, ForeignKey("audit.id"), nullable=False),
+    Index("unwanted_by_entry", "entry"),
 )

@@ -81,9 +81,11 @@ def find(connection: Connection, wanted: Wanted, most: int) -> list[Registration
     # Its index finds more than the network: which of these are within is seen from little.
     r, is_within = registrations.c, _member(wanted.network)
     places = connection.execution_options(yield_per=2000).execute(
-        _newest(select(r.id, r.ip), wanted)
+        _newest(select(r.id, r.ip, r.network), wanted)
     )
-    numbers = [*islice((row.id for row in places if is_within(row.ip)), most)]
+    # Of an address that is kept no more, the network's first one stands for it.
+    within = (row.id for row in places if is_within(row.ip or row.network.partition("/")[0]))
+    numbers = [*islice(within, most)]
     places.close()
     found: list[Registration] = []
     for start in range(0, len(numbers), _AT_ONCE):

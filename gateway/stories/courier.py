@@ -15,7 +15,7 @@ from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Nam
 from gateway.mail.compose import ACCOUNT_NOTICES, Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
 from gateway.rules.addresses import parse_address
-from gateway.rules.networks import plain_address
+from gateway.rules.networks import place
 from gateway.rules.screening import Refusal, banned
 from gateway.settings.settings import Settings
 from gateway.store import outbox, registrations
@@ -137,7 +137,8 @@ class Courier:
         registration = await self._database.read(
             lambda c: registrations.get(c, mail.registration_id)
         )
-        if registration is None or registration.status not in _WANTED[mail.kind]:
+        is_wanted = registration is not None and registration.status in _WANTED[mail.kind]
+        if registration is None or not is_wanted or registration.is_forgotten:
             await self._database.write(lambda c: outbox.drop(c, mail))
             return
         if mail.kind in ("rejected", *ACCOUNT_NOTICES):
@@ -174,7 +175,7 @@ class Courier:
         """A ban that came while the mail waited holds for it too."""
         return banned(
             self._bans.book,
-            plain_address(registration.ip),
+            place(registration.ip, registration.network),
             parse_address(registration.email),
             registration.name,
             self._clock(),

@@ -13,7 +13,7 @@ from gateway.homeserver.whereabouts import Whereabouts
 from gateway.rules.addresses import EmailAddress
 from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import Ban, Kind
-from gateway.rules.networks import IPNetwork, neighbourhood, plain_address
+from gateway.rules.networks import IPNetwork, neighbourhood, place, plain_address
 from gateway.rules.reach import PROVIDERS, is_exact, network_of, overlap, special, whole_domains
 from gateway.rules.screening import hits
 from gateway.settings.settings import Settings
@@ -102,9 +102,11 @@ class Foresight:
         book, now = _book(bans), self._clock()
         found = []
         for each in past:
-            local, _, domain = each.email.rpartition("@")
-            address = EmailAddress(each.email, local, domain, each.email_key)
-            by_kind = hits(book, plain_address(each.ip), address, each.name, now)
+            address = None
+            if each.email:
+                local, _, domain = each.email.rpartition("@")
+                address = EmailAddress(each.email, local, domain, each.email_key)
+            by_kind = hits(book, place(each.ip, each.network), address, each.name, now)
             by = [(kind, value) for kind, values in by_kind.items() for value in values]
             if by:
                 found.append((each, by))

@@ -39,6 +39,11 @@ class Resending:
                     f"Registration {registration_id} is {registration.status}: only a pending,"
                     " mailed or failed one can be sent again."
                 )
+            if registration.is_forgotten:
+                raise ValueError(
+                    f"The address of registration {registration_id} is kept no more: he may ask"
+                    " again on the page."
+                )
             if outbox.is_owed(connection, registration_id):
                 raise ValueError(f"A mail for registration {registration_id} is on its way.")
             if registration.status is Status.FAILED:

@@ -126,7 +126,9 @@ class Reviews:
             raise ValueError(_not_waiting(connection, registration))
         registrations.become(connection, registration.id, Status.REJECTED, UNDECIDED)
         self._stop(connection, registration, now)
-        if self._rejection_mail and registration.reviews:  # nobody else was told of a decision
+        if (
+            self._rejection_mail and registration.reviews and registration.email
+        ):  # nobody else was told of a decision
             outbox.owe(connection, registration.id, self._mail_domain, now, "rejected")
         _note(connection, author, "reject", registration, Status.REJECTED, now, reason=reason)
         settle(connection, registration, "rejected", author.who, now, reason)
@@ -136,6 +138,8 @@ class Reviews:
     ) -> None:
         if registration.status is Status.REGISTERED:
             raise ValueError(f"The account of registration {registration.id} exists already.")
+        if registration.is_forgotten:
+            raise ValueError(f"The address of registration {registration.id} is kept no more.")
         decision = _standing_decision(connection, registration)
         if decision is None and registration.status is not Status.REJECTED:
             raise ValueError(

@@ -178,6 +178,7 @@ def _root(connection: Connection, entry: Entry) -> Entry:
     """The action at the beginning of what was taken back, perhaps several times."""
     while entry.undoes is not None:
         before = audit.get(connection, entry.undoes)
-        assert before is not None
+        if before is None:
+            raise ValueError(f"What entry {entry.id} took back is too old: it is kept no more.")
         entry = before
     return entry

@@ -24,7 +24,7 @@ from gateway.homeserver.homeserver import HomeserverError
 from gateway.mail.delivery import DeliveryError
 from gateway.rules.durations import format_duration
 from gateway.settings.settings import Settings
-from gateway.store import alerts, events, health, leases, offers, orders, outbox, states
+from gateway.store import alerts, health, leases, outbox, states
 from gateway.store.alerts import outside
 from gateway.store.database import Database, complaint
 from gateway.store.health import Health
@@ -37,7 +37,6 @@ _log = structlog.get_logger(__name__)
 EVERY = 15.0  # seconds between two rounds
 _LEASE = timedelta(minutes=6)  # longer than a round: a mail server may take four minutes
 _MAIL_REST = 120.0  # seconds between two log-ins at a mail server that can be used
-_MEMORY = timedelta(days=30)  # of the rooms' commands and offers; what was done stands in the log
 _ENOUGH = 1.1  # times the least free space, before a disk that was low is well again
 _MUTE: Offer = ("🔇", "mute {id} --for 1d")
 _PAUSE: Offer = ("⏸️", "pause --for 1h")
@@ -120,9 +119,6 @@ class Vigil:
             return False
         alerts.end_silent(connection, now)
         alerts.drop_muted(connection, now)
-        events.prune(connection, now - _MEMORY)
-        offers.prune(connection, now - _MEMORY)
-        orders.prune(connection, now - _MEMORY)
         end_failing(connection, now)
         self._look_at_disk(connection, now)
         return True

@@ -148,7 +148,7 @@ class Enforcement:
             restrictions.want_again(connection, wish)
             return False, False
         mine = owner(connection, wish.account) if wish.tells else None
-        if mine is None:
+        if mine is None or mine.is_forgotten:
             return True, False
         entry = audit.get(connection, wish.entry)
         reason = None if entry is None else entry.reason

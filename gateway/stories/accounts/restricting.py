@@ -96,11 +96,13 @@ class Restricting:
         self._check_ability(on, _NONE)
         account = await self._look(name)
         stands = None if account is None else account.restrictions
-        if tells and await self._database.read(lambda c: owner(c, name)) is None:
-            raise ValueError(
-                f"No request is known of @{name}, so there is no address to write to: leave out"
-                " --tell."
-            )
+        if tells:
+            mine = await self._database.read(lambda c: owner(c, name))
+            if mine is None or mine.is_forgotten:
+                known = "No request is known" if mine is None else "The address is kept no more"
+                raise ValueError(
+                    f"{known} of @{name}, so there is no address to write to: leave out --tell."
+                )
         if action == ENABLE:
             return Plan(name, account, stands, off=await self._to_lift(name, stands))
         if stands is not None and on <= stands:

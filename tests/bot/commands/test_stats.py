@@ -47,5 +47,6 @@ async def test_a_long_time_is_told_by_the_week(typed, monkeypatch):
     lines = (await typed("stats --days 365")).plain().splitlines()
     assert lines[0].startswith("371 days: ")
     assert lines[2] == "Week from (UTC) · Requests · Refused · Accounts"
-    assert len(lines) == 3 + 53
+    assert len(lines) == 3 + 53 + 1
+    assert lines[-1] == "Refused requests are kept for 30 days: older ones are missing."
     assert "no number from 1 to 371" in (await typed("stats --days 372")).plain()

@@ -1,6 +1,6 @@
 """A command is taken up until it is answered."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from gateway.store import events
 
@@ -16,16 +16,3 @@ async def test_an_event_is_taken_up_until_it_is_answered(database):
     await database.write(lambda c: events.answered(c, "$one", NOW))
     assert await database.write(begin("$one")) is None
     assert await database.write(begin("$two")) == 1
-
-
-async def test_old_events_are_forgotten_when_they_are_answered(database):
-    def fill(connection):
-        for event_id in ("$answered", "$owed"):
-            events.begin(connection, event_id, NOW)
-        events.answered(connection, "$answered", NOW)
-        events.prune(connection, NOW)
-        before = [events.begin(connection, "$answered", NOW)]
-        events.prune(connection, NOW + timedelta(seconds=1))
-        return before + [events.begin(connection, each, NOW) for each in ("$answered", "$owed")]
-
-    assert await database.write(fill) == [None, 1, 2]

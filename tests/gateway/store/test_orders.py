@@ -109,18 +109,6 @@ async def test_an_order_whose_reply_tells_of_no_token_can_be_discarded(database,
     assert await database.read(lambda c: orders.of(c, "wish")) is None
 
 
-async def test_old_orders_are_forgotten_once_nothing_comes_of_them(database, give):
-    discarded = await give("gone", "$1")
-    kept = await give("made", "$2")
-    await answer(database, "$2", ISSUED.format("abc"))
-    await database.write(lambda c: orders.discard(c, discarded, NOW))
-    await database.write(lambda c: orders.prune(c, NOW))
-    assert await database.read(lambda c: orders.get(c, discarded)) is not None
-    await database.write(lambda c: orders.prune(c, LATER))
-    assert await database.read(lambda c: orders.get(c, discarded)) is None
-    assert await database.read(lambda c: orders.get(c, kept)) is not None
-
-
 async def test_a_token_that_was_revoked_while_its_order_was_open_is_due_when_the_reply_comes(
     database, give
 ):

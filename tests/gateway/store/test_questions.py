@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from gateway.store import alerts, offers, questions
+from gateway.store import offers, questions
 from gateway.store.audit import Author
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -57,19 +57,6 @@ async def test_an_emoji_is_the_same_in_every_variant_and_skin(database):
     for key in ("👍", "👍\ufe0f", "👍\ufe0e", "👍\U0001f3fb", "👍\U0001f3ff"):
         assert await database.read(lambda c, key=key: offers.command(c, "$m", key)) == "approve 1"
     assert await database.read(lambda c: offers.command(c, "$m", "👎")) is None
-
-
-async def test_old_offers_are_forgotten_but_not_those_of_an_alert_that_lasts(database):
-    def fill(connection):
-        number = alerts.raise_alert(connection, "review 1", "Review", NOW, quiet=None)
-        alerts.posted(connection, number, "$review")
-        for event_id in ("$review", "$answer"):
-            offers.keep(connection, event_id, [("✅", "approve 1")], NOW)
-        offers.keep(connection, "$new", [("✅", "approve 1")], NOW + timedelta(days=2))
-        offers.prune(connection, NOW + timedelta(days=1))
-        return [offers.command(connection, each, "✅") for each in ("$review", "$answer", "$new")]
-
-    assert await database.write(fill) == ["approve 1", None, "approve 1"]
 
 
 async def test_an_event_that_is_handed_in_again_asks_nothing_new(database):

@@ -6,7 +6,7 @@ from collections import namedtuple
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.store import alerts, events, health, leases, offers
+from gateway.store import alerts, health, leases
 from gateway.stories.registration import NotRecorded
 
 AT_ONCE = {"down_after": "0s"}
@@ -69,25 +69,6 @@ async def test_the_homeserver_goes_down_and_comes_back(open_house):
     ((text, ended),) = await told(house, "homeserver")
     assert ended and "The homeserver can be used again" in text
     assert len(await house.courier.claim(10)) == 1  # no mail sits out its pause
-
-
-async def test_commands_and_offers_of_the_room_are_forgotten_after_thirty_days(house):
-    def fill(connection):
-        events.begin(connection, "$command", house.clock())
-        events.answered(connection, "$command", house.clock())
-        offers.keep(connection, "$answer", [("✅", "confirm 1")], house.clock())
-
-    def offered(connection):
-        return offers.command(connection, "$answer", "✅")
-
-    await house.database.write(fill)
-    house.clock.turn(days=30)
-    await house.vigil.look()
-    assert await house.database.read(offered) == "confirm 1"
-    house.clock.turn(minutes=1)
-    await house.vigil.look()
-    assert await house.database.read(offered) is None
-    assert await house.database.write(lambda c: events.begin(c, "$command", house.clock())) == 1
 
 
 async def test_a_server_that_fails_for_a_moment_is_not_down(house):

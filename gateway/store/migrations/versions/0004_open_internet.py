@@ -32,3 +32,12 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime, nullable=False),
         sa.Column("entry", sa.Integer, sa.ForeignKey("audit.id"), nullable=False),
     )
+    op.create_index("unwanted_by_entry", "unwanted", ["entry"])
+    # Without these a deleted row is looked for in all that might point to it.
+    op.create_index("restrictions_by_entry", "restrictions", ["entry"])
+    op.create_index(
+        "accounts_by_registration",
+        "accounts",
+        ["registration_id"],
+        sqlite_where=sa.text("registration_id IS NOT NULL"),
+    )
