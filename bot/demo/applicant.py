@@ -1,10 +1,12 @@
 """An applicant as the desk and the homeserver meet him: over HTTP, like anybody."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import altcha
 
 _REGISTER = "/_matrix/client/v3/register"
 _TAG = re.compile(r"<[^>]*>")
@@ -46,12 +48,23 @@ class Applicant:
             return Page(response.status, await response.text())
 
     async def ask(self, name: str, email: str) -> Page:
-        """Post the form."""
-        form = {"requested_username": name, "email": email}
+        """Post the form, with what the page's script would send along."""
+        form = {"requested_username": name, "email": email, "altcha": await self._solve()}
         async with self._session.post(
             self._desk_url + "/register", data=form, headers=self._headers
         ) as response:
             return Page(response.status, await response.text())
+
+    async def _solve(self) -> str:
+        """A solved challenge; nothing where the desk asks for none."""
+        async with self._session.get(
+            self._desk_url + "/challenge", headers=self._headers
+        ) as response:
+            if response.status == 404:
+                return ""
+            challenge = altcha.Challenge.from_dict(await response.json())
+        solution = await asyncio.to_thread(altcha.solve_challenge, challenge)
+        return "" if solution is None else altcha.Payload(challenge, solution).to_base64()
 
     async def open_account(self, name: str, token: str) -> tuple[int, dict[str, Any]]:
         """Register with a token, as a Matrix client does; returns the status and the answer."""

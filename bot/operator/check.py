@@ -138,7 +138,12 @@ def _check_pages(settings: Settings) -> list[Finding]:
         except ValueError as error:
             found.append(Finding(str(error)))
     try:
-        Pages(server_name=settings.server_name, files=Shelf().names, templates=web.templates)
+        Pages(
+            server_name=settings.server_name,
+            files=Shelf().names,
+            human_check=settings.registration.human_check,
+            templates=web.templates,
+        )
     except ValueError as error:
         found.append(Finding(f"web.templates: {error}"))
     try:

@@ -41,7 +41,7 @@ class Registration(Section):
     email_cooldown: Duration = timedelta(days=1)
     multiple_users_per_email: bool = False
     name_hold: Duration = timedelta(days=7)
-    human_check: HumanCheckMode = "off"
+    human_check: HumanCheckMode = "light"
     limits: Limits = Limits()
 
 

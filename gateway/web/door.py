@@ -5,7 +5,7 @@ Nothing is decided here but how an answer looks.
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
@@ -44,6 +44,12 @@ class Reception(Protocol):
     def is_busy(self) -> bool:
         """Whether there is no room for one more application. Asked before each is read."""
 
+    async def challenge(self, ip: IPAddress) -> Mapping[str, object]:
+        """Something for a browser at `ip` to solve. Asked for every page, so it must be cheap."""
+
+    def form_token(self) -> str:
+        """The token of a page that is handed out now; empty where none counts."""
+
     async def pace(self) -> Pace:
         """How long mails take at present. Asked for every accepted request, so it must be cheap."""
 
@@ -65,7 +71,8 @@ class Door:
         self._settings, self._reception, self._pages = settings, reception, pages
         self._shelf, self._clock = shelf, clock
         self._busy_page = BusyPage(pages)
-        self._front = FrontPage(pages, settings.server_name, clock)
+        self._human_check = settings.registration.human_check
+        self._front = FrontPage(pages, settings, reception.form_token, clock)
 
     async def front(self, request: web.Request) -> web.Response:
         opening = await self._reception.opening()
@@ -79,6 +86,11 @@ class Door:
         # Somebody followed a bookmark, or pressed return in the address bar of an answer.
         return web.Response(status=303, headers={**headers.SECURITY, "Location": "./"})
 
+    async def challenge(self, request: web.Request) -> web.Response:
+        if self._human_check == "off":
+            raise web.HTTPNotFound
+        return _json(200, await self._reception.challenge(self._client(request)))
+
     async def register(self, request: web.Request) -> web.Response:
         if is_cross_site(request.headers, self._settings.web.public_url):
             raise web.HTTPForbidden
@@ -90,7 +102,9 @@ class Door:
             body, head = self._busy_page.answer(language, as_json)
             return web.Response(status=503, body=body, headers=head)
         typed = await _form(request)
-        application = Application(typed.name, typed.email, self._client(request), language)
+        application = Application(
+            typed.name, typed.email, self._client(request), language, typed.evidence
+        )
         words = speech(language)
         try:
             verdict = await self._reception.apply(application)
@@ -137,8 +151,10 @@ class Door:
         if opening.is_open is answer.is_closed:
             # The desk opened or closed meanwhile: the page goes with the answer.
             opening = replace(opening, is_open=not answer.is_closed, changes_at=None)
-        page = self._pages.desk(opening, self._clock(), language, typed, answer.complaints)
-        head |= headers.page(headers.HTML, "no-store", language)
+        # With a token of its own, so that what was mended can be sent from here.
+        token = self._reception.form_token()
+        page = self._pages.desk(opening, self._clock(), language, typed, answer.complaints, token)
+        head |= headers.form_page(self._human_check, "no-store", language)
         return web.Response(status=answer.status, body=page, headers=head)
 
     async def time(self, request: web.Request) -> web.Response:

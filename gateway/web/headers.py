@@ -22,9 +22,20 @@ SECURITY: Mapping[str, str] = MappingProxyType(
         "X-Frame-Options": "DENY",
     }
 )
+# For the page with the form, where the human check works with a script.
+_SCRIPTED = "; script-src 'self'; worker-src 'self'; connect-src 'self'"
 HTML = "text/html; charset=utf-8"
 JSON = "application/json; charset=utf-8"
 _MOST_TYPES = 40
+
+
+def form_page(human_check: str, cache: str, language: str) -> dict[str, str]:
+    """The headers of the page with the form. It holds a token of the visitor's own."""
+    head = page(HTML, cache, language)
+    if human_check != "off":
+        head["Content-Security-Policy"] += _SCRIPTED
+        head["Cache-Control"] = f"private, {cache}"
+    return head
 
 
 def page(kind: str, cache: str, language: str) -> dict[str, str]:

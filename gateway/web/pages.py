@@ -1,7 +1,8 @@
 """The pages that applicants see, from Jinja2 templates that operators may override one by one.
 
 A template of the operator's may build on ours: `{% extends "porter/layout.html" %}`. The pages
-have no script, no style of their own and nothing from elsewhere: the browser is told to refuse it.
+have no style of their own, nothing from elsewhere, and no script but that of the human check: the
+browser is told to refuse it.
 """
 
 from collections.abc import Mapping
@@ -35,12 +36,17 @@ _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 class Pages:
     """Writes the pages of one desk.
 
-    `files` names the static files. Raises ValueError, with one sentence, for a template that is
-    broken.
+    `files` names the static files, `human_check` is its mode. Raises ValueError, with one sentence,
+    for a template that is broken.
     """
 
     def __init__(
-        self, *, server_name: str, files: Mapping[str, str], templates: Path | None = None
+        self,
+        *,
+        server_name: str,
+        files: Mapping[str, str],
+        human_check: str,
+        templates: Path | None = None,
     ) -> None:
         if templates is not None and not templates.is_dir():
             raise ValueError(f"The folder of page templates {templates} does not exist")
@@ -57,7 +63,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._common = {"server_name": server_name, "files": dict(files)}
+        self._common = {
+            "server_name": server_name,
+            "files": dict(files),
+            "human_check": human_check,
+        }
+        self._asks = human_check != "off"
         self._fixed: dict[tuple[str, str, Pace], bytes] = {}
         self._try_out()
 
@@ -68,8 +79,12 @@ class Pages:
         language: str,
         form: Form | None = None,
         complaints: tuple[Complaint, ...] = (),
+        form_token: str = "",
     ) -> bytes:
-        """The front page; with `form` what was typed stays, and `complaints` stand beside it."""
+        """The front page; with `form` what was typed stays, and `complaints` stand beside it.
+
+        `form_token` goes along with what is sent from it.
+        """
         at_field: dict[str, list[str]] = {}
         for complaint in complaints:
             if complaint.field is not None:
@@ -83,6 +98,7 @@ class Pages:
                 "opening_words": opening_words(opening, now, speech(language)),
                 "message": None if opening.is_open else opening.message,
                 "form": form or Form(),
+                "form_token": form_token,
                 "complaints": complaints,
                 "at_field": at_field,
                 "first_faulty": faulty[0] if faulty else None,
@@ -152,3 +168,8 @@ class Pages:
             elif isinstance(error, TemplateNotFound):
                 reason = f"there is no template {error.name}"
             raise ValueError(f"The page template cannot be used: {place}{reason}") from error
+        if self._asks and b'name="altcha"' not in self.desk(Opening(True), _NOW, "en"):
+            raise ValueError(
+                "The page template cannot be used: the form in desk.html needs the line"
+                " {% include 'human.html' %} (or set registration.human_check: off)"
+            )

@@ -34,7 +34,10 @@ def build(
     """
     shelf = Shelf(settings.web.logo, settings.web.favicon)
     pages = Pages(
-        server_name=settings.server_name, files=shelf.names, templates=settings.web.templates
+        server_name=settings.server_name,
+        files=shelf.names,
+        human_check=settings.registration.human_check,
+        templates=settings.web.templates,
     )
     door = Door(settings, reception, pages, shelf, clock)
     app = web.Application(middlewares=[mishaps(pages)], client_max_size=_LARGEST_BODY)
@@ -43,6 +46,7 @@ def build(
             web.get("/", door.front),
             web.get("/register", door.back_to_front),
             web.post("/register", door.register),
+            web.get("/challenge", door.challenge),
             web.get("/api/time", door.time),
             web.get("/healthz", door.health),
             web.get("/readyz", door.readiness),

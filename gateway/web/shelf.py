@@ -19,10 +19,12 @@ _KINDS = {
     ".ico": "image/x-icon",
     ".jpeg": "image/jpeg",
     ".jpg": "image/jpeg",
+    ".js": "text/javascript; charset=utf-8",
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".webp": "image/webp",
 }
+_PICTURES = [kind for kind in _KINDS if _KINDS[kind].startswith("image/")]
 FOREVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=300"
 
@@ -61,7 +63,9 @@ class Shelf:
         self.style = _load("porter", _OURS / "porter.css")
         self.logo = _load("logo", _picture("web.logo", logo) or _OURS / "logo.svg")
         self.favicon = _load("favicon", _picture("web.favicon", favicon) or _OURS / "favicon.svg")
-        files = (self.style, self.logo, self.favicon)
+        self.human = _load("human", _OURS / "human.js")
+        self.solver = _load("solver", _OURS / "solver.js")
+        files = (self.style, self.logo, self.favicon, self.human, self.solver)
         hashed = {file.name: (file, FOREVER) for file in files}
         plain = {_plain(file.name): (file, BRIEFLY) for file in files}
         self._files = MappingProxyType(plain | hashed)
@@ -78,6 +82,8 @@ class Shelf:
             "logo": self.logo.name,
             "favicon": self.favicon.name,
             "favicon_kind": self.favicon.kind,
+            "human": self.human.name,
+            "solver": self.solver.name,
         }
 
 
@@ -91,8 +97,8 @@ def _picture(key: str, file: Path | None) -> Path | None:
     if file is None:
         return None
     suffix = file.suffix.lower()
-    if suffix == ".css" or suffix not in _KINDS:
-        known = ", ".join(kind for kind in _KINDS if kind != ".css")
+    if suffix not in _PICTURES:
+        known = ", ".join(_PICTURES)
         raise ValueError(f"{key}: {file} is no picture; its name should end in one of {known}")
     try:
         size = file.stat().st_size

@@ -1,33 +1,22 @@
 """The pages in a real browser: by keyboard, on a small screen, in the light and in the dark."""
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Request, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, Page, Request
 
 from bot.demo.ports import free_port
 from gateway.rules.opening import Opening
 from gateway.rules.screening import Code, Refusal
 from gateway.settings.settings import Settings
 from gateway.web.server import WebServer
+from tests.gateway.web.conftest import unexpected
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-CHROMIUM = os.environ.get("PORTER_TEST_CHROMIUM") or shutil.which("chromium") or "chromium"
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # A name that is not this machine's own: there, browsers send no Sec-Fetch-Site over HTTP.
-    "--host-resolver-rules=MAP desk.test 127.0.0.1",
-)
 MALFORMED = (Refusal(Code.NAME_MALFORMED, "x"), Refusal(Code.EMAIL_MALFORMED, "x"))
 # WCAG 2.2: the contrast of a text with the first opaque ground behind it.
 CONTRASTS = """() => {
@@ -56,7 +45,7 @@ CONTRASTS = """() => {
 }"""
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def server(desk: Any, make_settings: Callable[..., Settings]) -> AsyncIterator[WebServer]:
     desk.state = Opening(True, datetime.now(UTC) + timedelta(hours=3))
     server = WebServer(make_settings(port=free_port()), desk)
@@ -65,15 +54,7 @@ async def server(desk: Any, make_settings: Callable[..., Settings]) -> AsyncIter
     await server.stop()
 
 
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of a browser that may run no script; it fails the test for any complaint of its."""
     context = await browser.new_context(
@@ -86,13 +67,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     page.on("requestfailed", lambda request: complaints.append(request.url))
     yield page
     await context.close()
-    # The console mentions the status of a refused form, and that plain HTTP does without one of
-    # our headers; both are as they should be.
-    own = (
-        "Failed to load resource: the server responded with a status of ",
-        "The Cross-Origin-Opener-Policy header has been ignored",
-    )
-    assert [each for each in complaints if not each.startswith(own)] == []
+    assert unexpected(complaints) == []
 
 
 async def fill_by_keyboard(page: Page, name: str, email: str) -> None:

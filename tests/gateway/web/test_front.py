@@ -84,6 +84,7 @@ async def test_json_for_machines(client: TestClient, desk: Any) -> None:
         "changes_at": "2026-11-24T23:25:00+00:00",
         "message": None,
         "server_name": "example.org",
+        "human_check": "off",
     }
     desk.state = Opening(False, None, "moving house")
     assert await (await client.get("/", headers=JSON)).json() == {
@@ -91,6 +92,7 @@ async def test_json_for_machines(client: TestClient, desk: Any) -> None:
         "changes_at": None,
         "message": "moving house",
         "server_name": "example.org",
+        "human_check": "off",
     }
 
 
