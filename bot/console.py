@@ -18,6 +18,7 @@ from bot.commands import (
     ban_list,
     bans,
     desk,
+    forget,
     help,
     notes,
     questions,
@@ -58,6 +59,7 @@ table.chapters = {
     "The desk": (desk, stats),
     "Alerts": (alerts,),
     "Accountability": (audit, undo, notes),
+    "Privacy": (forget,),
     "Questions": (questions,),
     "Help": (help,),
 }

@@ -29,6 +29,7 @@ from gateway.stories.ban_watch import BanWatch
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.foresight import Foresight
+from gateway.stories.forgetting import Forgetting
 from gateway.stories.hours import Hours, schedule_of
 from gateway.stories.human.human_check import HumanCheck
 from gateway.stories.mail_pace import MailPace
@@ -205,6 +206,7 @@ def _bind(
         unknown_accounts=UnknownAccounts(settings, database, homeserver),
         muting=muting,
         restricting=restricting,
+        forgetting=Forgetting(database, keyring, bans, clock),
         retention=Retention(
             settings=settings, database=database, keyring=keyring, bans=bans, clock=clock
         ),

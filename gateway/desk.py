@@ -26,6 +26,7 @@ from gateway.stories.ban_watch import BanWatch
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
 from gateway.stories.foresight import Foresight
+from gateway.stories.forgetting import Forgetting
 from gateway.stories.hours import Hours
 from gateway.stories.human.human_check import HumanCheck
 from gateway.stories.mail_pace import MailPace
@@ -72,6 +73,7 @@ class Desk:
     unknown_accounts: UnknownAccounts
     muting: Muting
     restricting: Restricting
+    forgetting: Forgetting
     retention: Retention
     clock: Clock
 

@@ -241,6 +241,13 @@ def mailed_token(connection: Connection, registration_id: int) -> int | None:
     return connection.execute(query).scalar()
 
 
+def of_address(connection: Connection, keys: Sequence[str]) -> list[Registration]:
+    """All requests with an address, by its key and its pseudonyms, newest first."""
+    r = registrations.c
+    query = select(registrations).where(r.email_key.in_(keys)).order_by(r.id.desc())
+    return [read(row) for row in connection.execute(query).mappings()]
+
+
 def claiming(connection: Connection, name: str) -> list[Registration]:
     """The requests whose account one of this name may be, newest first; and the one that it is of
     already."""

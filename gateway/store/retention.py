@@ -220,6 +220,19 @@ def blank_ips(connection: Connection, numbers: Sequence[int], pseudonym: Pseudon
     _blank_details(connection, numbers)
 
 
+def blank_all(connection: Connection, numbers: Sequence[int], pseudonym: Pseudonym) -> None:
+    """Address, IP address and networks, also of their accounts, and notes on them."""
+    for start in range(0, len(numbers), _AT_ONCE):
+        part = numbers[start : start + _AT_ONCE]
+        blank_addresses(connection, part, pseudonym)
+        blank_ips(connection, part, pseudonym)
+        _blank(registrations, network="", wide_network=None)(connection, part, pseudonym)
+        theirs = accounts.c.registration_id.in_(part)
+        connection.execute(accounts.update().where(theirs).values(ip=None, network=None))
+        subjects = [f"registration {number}" for number in part]
+        connection.execute(notes.delete().where(notes.c.subject.in_(subjects)))
+
+
 def _blank_details(connection: Connection, numbers: Sequence[int]) -> None:
     """Why a request was refused or looked at stays, without the values that it was for."""
     r = registrations.c

@@ -173,9 +173,8 @@ class BurstWatch:
             return
         if screened.address is not None:
             # An address is personal: neither the cause nor the message holds it.
-            mark = hashlib.sha256(request.email_key.encode()).hexdigest()[:8]
-            cause, words = f"names address {mark}", "One address, {}, asks for many names"
-            email = masked(request.email)
+            cause = f"names address {mark_of(request.email_key)}"
+            words, email = "One address, {}, asks for many names", masked(request.email)
             yield _Cause(self._address_names, cause, words, email, None, name)
         cause, words = f"names network {network}", "One network, {}, asks for many names"
         yield _Cause(self._network_names, cause, words, network, f"ip {network}", name)
@@ -246,6 +245,11 @@ class BurstWatch:
             details=[f"{tally.text}: {tally.samples[-1]()}" for _, tally in fresh[-_MOST_SAMPLES:]],
             actions=[_PAUSE, _MUTE],
         )
+
+
+def mark_of(email_key: str) -> str:
+    """What stands for an address in a cause."""
+    return hashlib.sha256(email_key.encode()).hexdigest()[:8]
 
 
 def _needs_place(cause: str) -> bool:

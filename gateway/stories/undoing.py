@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from gateway.clock import Clock, utc_now
 from gateway.rules.bans import format_line
+from gateway.rules.mentions import FORGOTTEN
 from gateway.store import audit
 from gateway.store.audit import Author, Entry
 from gateway.store.ban_files import BanFiles
@@ -27,6 +28,7 @@ _WHY_NOT = {
     "rotate": "the tokens that it ended are known to the homeserver no more",
     "revoke": "the homeserver knows the token no more; issue another",
     "issue": "somebody may have the token already; revoke it",
+    "forget": "what is forgotten is gone",
     "rotate-key": "a key that was made stays",
     "resend": "a mail cannot be called back",
     "expire": "its time was over",
@@ -79,6 +81,11 @@ class Undoing:
             return Undone(tuple(await self._moderation.change(author, "undo", ())))
         wanted = await self._database.read(lambda c: self._wanted(c, author, number))
         root = await self._database.read(lambda c: _root(c, wanted[0]))
+        forgotten = next((each for each in wanted if FORGOTTEN in each.subject), None)
+        if forgotten is not None:
+            raise ValueError(
+                f"Entry {forgotten.id} cannot be taken back: the address in it is forgotten."
+            )
         if root.action in _BANS:
             return await self._undo_bans(author, wanted)
         if root.action in _HOURS:

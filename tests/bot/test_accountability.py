@@ -65,6 +65,7 @@ STEPS = {
     "log": Step("log", ("pause",)),
     "undo": changing("undo", "pause"),
     "note": changing("note 1 nice"),
+    "forget": changing("forget ann@example.net --yes"),
     "confirm": changing("confirm 1", "ban 10.0.0.0/8"),
     "cancel": Step("cancel 1", ("ban 10.0.0.0/8",)),
     "help": Step("help"),
