@@ -9,6 +9,7 @@ from tests.bot.conftest import CONFIG as SHARED
 CONFIG = """
 server_name: example.org
 state: state
+registration: {human_check: "off"}
 bans: bans
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """
