@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
 import aiohttp
@@ -228,6 +228,8 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
     if ready is not None:
         ready.set()
     try:
+        with suppress(SQLAlchemyError):  # the watcher does it with its first look, then
+            await desk.accounts.arrive()
         lock = desk.settings.state / "gateway.lock"
         async with present(lock, desk.end_old_leases), asyncio.TaskGroup() as tasks:
             # One of the tasks, so that at the end all of them take their leave at the same time.

@@ -6,6 +6,7 @@ token that works. Between the server's "accepted" and our note of it a crash can
 """
 
 import asyncio
+from datetime import timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -34,6 +35,7 @@ _WANTED |= dict.fromkeys(ACCOUNT_NOTICES, (Status.REGISTERED,))
 _GLANCE = 1.0  # seconds between two looks when nobody wakes us
 _FAREWELL = 5.0  # seconds that deliveries under way are granted at the end
 _NAME_QUESTIONS = 3  # attempts that wait for the homeserver's word on a name
+_NAME_GOOD_FOR = timedelta(hours=1)  # so long its word holds while a mail waits
 
 
 class Courier:
@@ -157,6 +159,8 @@ class Courier:
             await self._tell(mail, registration, "taken")
             return
         token = await self._rotation.token_for(registration.id)
+        if token is None:  # his account is there, and with it this mail was called off
+            return
         message = self._composer.token_mail(
             to=registration.email,
             name=registration.name,
@@ -182,13 +186,19 @@ class Courier:
         )
 
     async def _is_taken(self, mail: Mail, registration: Registration) -> bool:
-        """Whether the homeserver has the name by now. Raises HomeserverError when it must say."""
-        if registration.name_checked or mail.attempts >= _NAME_QUESTIONS:
+        """Whether the homeserver has the name by now, and not for him. Raises HomeserverError when
+        it must say."""
+        if registration.name_checked:
+            if self._clock() - mail.created_at < _NAME_GOOD_FOR:
+                return False
+        elif mail.attempts >= _NAME_QUESTIONS:
             return False
         availability = await self._names.availability(registration.name)
-        if availability is NameAvailability.UNKNOWN:
+        if availability is NameAvailability.UNKNOWN and not registration.name_checked:
             raise HomeserverError("the homeserver does not say whether the name is free")
-        return availability is NameAvailability.TAKEN and registration.mailed_at is None
+        if availability is not NameAvailability.TAKEN or registration.mailed_at is not None:
+            return False
+        return not await self._rotation.is_used(registration.id)
 
     async def _tell(self, mail: Mail, registration: Registration, notice: Notice) -> None:
         """Send a mail without a token; one about a taken name also ends the request."""

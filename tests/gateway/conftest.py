@@ -129,7 +129,8 @@ class StrictTokens:
         self.calls.append(f"state {value}")
         is_used_up = value in self.used_up
         used = self.used.get(value, int(is_used_up))
-        return TokenState(used if value in self.in_force else None, is_used_up)
+        is_there = value in self.in_force
+        return TokenState(used if is_there else None, is_used_up, is_gone=not is_there)
 
     async def revoke(self, value: str) -> None:
         self.calls.append(f"revoke {value}")

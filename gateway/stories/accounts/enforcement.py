@@ -5,6 +5,7 @@ one of them writes down that it is done.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -56,6 +57,7 @@ class Enforcement:
         self._mail_domain = mail_domain
         self._wake = wake
         self._clock = clock
+        self._refused: Counter[int] = Counter()  # how often, by the wishes' numbers
 
     async def account(self, name: str) -> Account | None:
         """The account of that name. Raises Unable for one that must stay as it is: by it Porter
@@ -92,7 +94,8 @@ class Enforcement:
         left = await self._database.read(restrictions.unfulfilled)
         failures: list[HomeserverError] = []
         is_done = True
-        for wish in left:
+        # Some that it refuses for ever must not hold up all others.
+        for wish in sorted(left, key=lambda each: self._refused[each.id]):
             if timedelta() <= now - wish.at < _GRACE or len(failures) >= _MOST_FAILURES:
                 continue
             try:
@@ -105,6 +108,7 @@ class Enforcement:
                 is_done = False
             except HomeserverError as error:
                 failures.append(error)
+                self._refused[wish.id] += 1
         if failures:
             raise failures[0]
         return is_done

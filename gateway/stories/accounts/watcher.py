@@ -87,10 +87,14 @@ class AccountWatcher:
                 _log.warning("accounts_not_watched", reason=complaint(error))
             await asyncio.sleep(EVERY)
 
-    async def look(self) -> None:
-        """One round; only one process at a time makes it."""
+    async def arrive(self) -> None:
+        """Note which homeserver this is: of another one, neither tokens nor accounts are ours."""
         if await self._database.read(lambda c: home.is_new(c, self._home)):
             await self._database.write(lambda c: home.arrive(c, self._home, self._clock()))
+
+    async def look(self) -> None:
+        """One round; only one process at a time makes it."""
+        await self.arrive()
         waiting = await self._waiting()
         lists = self._directory.abilities.lists_accounts
         if not (lists or waiting or await self._has_news()):

@@ -5,6 +5,7 @@ the same token again; and one Matrix event makes one token, however often it is 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from gateway.store.tokens import IssuedToken
 _log = structlog.get_logger(__name__)
 
 _MOST = 20  # given tokens that are told of
+_MOST_FAILURES = 4  # in one look: a hundred waits would tell no more
 _ISSUE, _REVOKE = "issue", "revoke"
 
 Find = Callable[[Connection], IssuedToken | None]
@@ -58,6 +60,7 @@ class GivenTokens:
         self._database = database
         self._source = source
         self._clock = clock
+        self._refused: Counter[int] = Counter()  # how often, by the tokens' numbers
 
     @property
     def counts_uses(self) -> bool:
@@ -107,11 +110,21 @@ class GivenTokens:
     async def finish(self) -> None:
         """Put into force what the homeserver did not take at once. Raises HomeserverError."""
         now = self._clock()
-        for token in await self._database.read(lambda c: tokens.unfinished_given(c, now)):
+        left = await self._database.read(lambda c: tokens.unfinished_given(c, now))
+        failures: list[HomeserverError] = []
+        # Some that it refuses for ever must not hold up all others.
+        for token in sorted(left, key=lambda each: self._refused[each.id]):
             try:
                 await self._put_in_force(token)
             except Unable as error:
                 await self._give_up(token, str(error))
+            except HomeserverError as error:
+                failures.append(error)
+                self._refused[token.id] += 1
+                if len(failures) >= _MOST_FAILURES:
+                    break
+        if failures:
+            raise failures[0]
 
     async def standing(self) -> list[Given]:
         """Those that may still open an account, newest first."""

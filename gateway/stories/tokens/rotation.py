@@ -6,7 +6,7 @@ crash at any point is made good by the next process that looks.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -17,7 +17,6 @@ from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import (
     HomeserverError,
     NotYet,
-    Token,
     TokenSource,
     TokenState,
     Unable,
@@ -31,6 +30,8 @@ from gateway.store.tokens import IssuedToken
 from gateway.stories.accounts.linking import link
 from gateway.stories.tokens.given_tokens import GivenTokens
 from gateway.stories.tokens.guard import Guard
+from gateway.stories.tokens.own_token import OwnToken
+from gateway.stories.tokens.roll_call import RollCall
 from gateway.stories.tokens.shared_token import SharedToken
 from gateway.stories.tokens.withdrawal import Withdrawal
 
@@ -70,6 +71,7 @@ class Rotation:
     ) -> None:
         self._shared = settings.shares_token
         self._valid_for = settings.tokens.valid_for
+        self._own_token = OwnToken(database, source, settings.tokens.valid_for, clock)
         self._mail_domain = settings.smtp.domain
         self._database = database
         self._source = source
@@ -77,6 +79,7 @@ class Rotation:
         self._clock = clock
         self.given = GivenTokens(database, source, clock)
         self._guard = Guard(database, source, clock)
+        self._roll_call = RollCall(database, source, clock)
         self._withdrawal = Withdrawal(database, source, clock)
         self._shared_token = SharedToken(
             database=database,
@@ -86,28 +89,18 @@ class Rotation:
             clock=clock,
         )
 
-    async def token_for(self, registration_id: int) -> IssuedToken:
-        """The token for one applicant's mail, in force. Raises HomeserverError."""
+    async def token_for(self, registration_id: int) -> IssuedToken | None:
+        """The token for one applicant's mail, in force now; None when he has used his.
+
+        Raises HomeserverError.
+        """
         if self._shared:
             return await self._shared_token.in_force()
-        now = self._clock()
+        return await self._own_token.of(registration_id)
 
-        def prepare(connection: Connection) -> tuple[IssuedToken, datetime | None]:
-            ends = now + self._valid_for
-            own = tokens.prepare_own(connection, registration_id, new_token(), now, ends)
-            return own, home.since(connection)
-
-        token, since = await self._database.write(prepare)
-        # A homeserver that came after the token has never heard of it.
-        if token.issued_at is None or (since is not None and token.issued_at < since):
-            issued = await self._source.issue(Token(token.value, 1, token.expires_at))
-            now = self._clock()
-            if not await self._database.write(
-                lambda c: tokens.came_into_force(c, token.id, issued.value, issued.link, now)
-            ):
-                raise HomeserverError("the token was withdrawn before it was in force")
-            return replace(token, value=issued.value, link=issued.link)
-        return token
+    async def is_used(self, registration_id: int) -> bool:
+        """Whether an applicant has used a token of his own. Raises HomeserverError."""
+        return not self._shared and await self._own_token.is_used(registration_id)
 
     def ends_at(self, token: IssuedToken) -> datetime | None:
         """Until when a token that is mailed now will work, as far as it is planned."""
@@ -134,12 +127,13 @@ class Rotation:
             await asyncio.sleep(pause)
 
     async def look(self) -> None:
-        """Do what is due now: the guard first, a rotation, also a missed or an unfinished one, then
-        withdrawals and tokens that were given away and are not in force yet.
+        """Do what is due now: the guard and the roll call first, a rotation, also a missed or an
+        unfinished one, then withdrawals and tokens that were given away and are not in force yet.
 
         Raises HomeserverError.
         """
         await self._guard.keep()
+        await self._roll_call.hold()
         if self._shared:
             await self._shared_token.settle()
         now = self._clock()

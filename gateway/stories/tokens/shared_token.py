@@ -5,8 +5,10 @@ token that was written down but never confirmed is put into force by whoever fin
 """
 
 import asyncio
+import math
 import os
 import secrets
+import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -22,7 +24,7 @@ from gateway.homeserver.homeserver import (
     Unable,
 )
 from gateway.rules.tokens import Schedule, new_token
-from gateway.store import alerts, audit, leases, outbox, tokens
+from gateway.store import alerts, audit, leases, outbox, restored, tokens
 from gateway.store.audit import PORTER
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
@@ -35,6 +37,8 @@ _ANOTHER = (
     "mails carry another one from now on. Whoever was mailed the one before and has no account"
     " needs a new mail; `unfulfilled` lists them"
 )
+_EVERY = 600.0  # seconds between two looks when nothing is mailed
+_FRESH = 10.0  # seconds for which the homeserver's word on the present token is good
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)  # the slot of a shared token that never rotates
 
 
@@ -56,19 +60,25 @@ class SharedToken:
         self._overlap = overlap
         self._clock = clock
         self._turn = asyncio.Lock()  # the lease holds off other processes, this our own tasks
-        # What a restart may bring: another kind of homeserver, another token in the configuration.
-        self._is_settled = False
+        self._is_settled = False  # a restart may bring another token in the configuration
+        self._is_lost = False  # the homeserver has the present token no more
+        self._seen, self._seen_until = 0, 0.0  # which token it had, and how long that is trusted
+        self._rests_until = 0.0
         self._holder = f"{os.getpid()}-{secrets.token_hex(4)}"
 
     async def in_force(self) -> IssuedToken:
-        """The token that goes into mails now. Raises HomeserverError when there is none yet."""
+        """The token that goes into mails now. Raises HomeserverError when there is none yet, or
+        the homeserver does not say whether it still has it."""
         for _ in range(_TRIES):
             current, is_due = await self._database.read(
                 lambda c: (tokens.current_shared(c), self.is_due(c, self._clock()))
             )
             # Without an overlap the present one is out of force by now, or will be in a moment.
             if current is not None and (not is_due or self._overlap):
-                return current
+                if not self._source.abilities.needs_room:  # else each question is a message there
+                    await self._look_for(current)
+                if not self._is_lost:
+                    return current
             # A rotation is due or under way, or the desk has just started: it takes a moment.
             await asyncio.sleep(_TRY_PAUSE)
         raise NotYet("the shared token is not in force yet")
@@ -87,15 +97,17 @@ class SharedToken:
         return self._schedule.next(self._clock()) + self._overlap
 
     async def settle(self) -> None:
-        """Once after the start: find out whether the homeserver has the present token at all.
+        """Now and then find out whether the homeserver has the present token at all.
 
-        It has not when it is another one than before; then a fresh one is due.
+        It has not when it is another one than before, or its backup was restored; then a fresh one
+        is due.
         """
-        if self._is_settled or not self._source.abilities.replaces_tokens:
+        if not self._is_lost and time.monotonic() < self._rests_until:
             return
         current = await self._database.read(tokens.current_shared)
         try:
-            is_lost = current is not None and (await self._source.state(current.value)).is_gone
+            if current is not None:
+                await self._look_for(current)
         except HomeserverError:
             return  # it is asked again; that it is away is told by others
 
@@ -107,12 +119,24 @@ class SharedToken:
             if tokens.unfinished_shared(connection) is None:
                 slot = tokens.free_slot(connection, now, now)
                 tokens.prepare_shared(connection, slot, new_token(), now)
+            # What was taken from it since is back, if an earlier state of it is.
+            restored.doubt_withdrawals(connection, now)
             text = f"The homeserver has the shared token no more: {_ANOTHER}"
             alerts.raise_alert(connection, "token lost", text, now)
 
-        if is_lost:
+        if self._is_lost:
             await self._database.write(make_anew)
-        self._is_settled = True
+        self._is_lost = False
+        once = self._source.abilities.needs_room
+        self._rests_until = math.inf if once else time.monotonic() + _EVERY
+
+    async def _look_for(self, current: IssuedToken) -> None:
+        """Ask for the present token, unless it was seen a moment ago. Raises HomeserverError."""
+        if not self._source.abilities.replaces_tokens:
+            return  # it would not know another one
+        if self._seen != current.id or time.monotonic() >= self._seen_until:
+            self._is_lost = (await self._source.state(current.value)).is_gone
+            self._seen, self._seen_until = current.id, time.monotonic() + _FRESH
 
     async def replace_soon(self) -> None:
         """Try for a moment to put a prepared token into force; else a later look does it."""

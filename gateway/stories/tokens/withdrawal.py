@@ -1,6 +1,7 @@
 """The end of a token's story: the homeserver is told, a few tokens at a time, until it has none."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -22,6 +23,7 @@ class Withdrawal:
         self._database = database
         self._source = source
         self._clock = clock
+        self._refused: Counter[int] = Counter()  # how often, by the tokens' numbers
 
     async def take(self, ended: Sequence[IssuedToken], *, patient: bool = False) -> int:
         """Take all that ended; returns how many the homeserver has no more.
@@ -39,9 +41,12 @@ class Withdrawal:
                     return await self._take(token)
                 except (HomeserverError, SQLAlchemyError) as error:
                     failures.append(error)
+                    self._refused[token.id] += 1
                     return False
 
-        taken = sum(await asyncio.gather(*map(take, ended)))
+        # Some that it refuses for ever must not hold up all others.
+        willing_first = sorted(ended, key=lambda each: self._refused[each.id])
+        taken = sum(await asyncio.gather(*map(take, willing_first)))
         if failures and not patient:
             raise failures[0]
         return taken
