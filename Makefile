@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CHROMIUM := $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-.PHONY: demo test lint bench torture pictures clean
+.PHONY: demo test lint bench torture pictures lock audit clean
 
 $(VENV)/dev: pyproject.toml
 	@echo "Installing Porter and its development tools into $(VENV): about a minute the first time."
@@ -16,6 +16,11 @@ $(VENV)/demo: pyproject.toml
 	@echo "Installing Porter and the demo's servers into $(VENV): about a minute the first time."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[demo]'
+	@touch $@
+
+$(VENV)/supply: pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[supply]'
 	@touch $@
 
 demo: $(VENV)/demo
@@ -43,6 +48,15 @@ torture: $(VENV)/dev
 
 pictures: $(VENV)/dev
 	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m tests.pictures
+
+# The set that is deployed, pinned with hashes, and whether anything in it is known to be unsafe.
+lock: $(VENV)/supply
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
+		--no-emit-options --no-emit-index-url --no-emit-find-links \
+		--output-file deploy/requirements.lock pyproject.toml
+
+audit: $(VENV)/supply
+	$(BIN)/pip-audit --require-hashes --disable-pip --requirement deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
