@@ -23,6 +23,7 @@ from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
 from gateway.stories.waiting import told
 
+_PROOFS = {"work": "a proof of work", "form": "the form alone, without a script"}
 _MAILS = {
     "token": "Mail with the token",
     "taken": "Mail that the name is taken",
@@ -112,6 +113,7 @@ def _beginning(found: Registration, full: bool) -> list[Line]:
         (f"Refused, {in_words(each['code'])}: ", code(each["detail"])) for each in found.refusals
     ]
     lines += [reasons(found)] if found.reviews else []
+    lines += [f"Human check: {_PROOFS[found.proof]}"] if found.proof else []
     if found.status is Status.REPEAT:
         lines.append("A known address: the applicant saw the usual page, nothing was mailed.")
     return lines

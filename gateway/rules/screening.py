@@ -24,6 +24,7 @@ class Code(StrEnum):
     CLOSED = "closed"
     TOO_MANY_FROM_NETWORK = "too_many_from_network"
     TOO_MANY_IN_ALL = "too_many_in_all"
+    TOO_MANY_UNPROVEN = "too_many_unproven"
     NOT_PROVEN = "not_proven"
     PROOF_EXPIRED = "proof_expired"
     PROOF_USED = "proof_used"

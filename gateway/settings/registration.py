@@ -29,10 +29,15 @@ class Tokens(Section):
 
 
 class Limits(Section):
-    """How many requests the desk hears: from one neighbourhood (/24, /64), and in all."""
+    """How many requests the desk hears: from one neighbourhood (/24, /64), and in all.
+
+    `unproven` are those that the human check lets through without a proof of work, from one
+    neighbourhood.
+    """
 
     network: LimitText | None = Limit(10, timedelta(hours=1))
     all: LimitText | None = Limit(1000, timedelta(days=1))
+    unproven: LimitText | None = Limit(3, timedelta(hours=1))
 
 
 class Registration(Section):

@@ -107,6 +107,23 @@ def is_new(connection: Connection, network: str) -> bool:
     return not _FAMILIAR.first(connection, {"network": network})[0]
 
 
+def room_for_unproven(
+    connection: Connection, network: str, now: datetime, limit: Limit
+) -> datetime | None:
+    """When a network may send a request without a proof of work again; None: at once.
+
+    What this limit itself refused does not count, or who tries in vain would wait for ever.
+    """
+    if limit.count == 0:
+        return now + limit.within
+    r = registrations.c
+    which = (r.network == network, r.proof == "form")
+    span = (r.created_at > now - limit.within, r.created_at <= now)
+    query = select(r.created_at).where(*which, *span).order_by(r.created_at.desc())
+    first = connection.execute(query.limit(1).offset(limit.count - 1)).scalar()
+    return None if first is None else first + limit.within
+
+
 @cache  # building the statement anew costs more than running it
 def _seen(
     count_network: bool,

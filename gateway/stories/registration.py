@@ -159,7 +159,7 @@ class Registrar:
         )
         hits.count(connection, screened.met, now)
         refusals = [*screened.refusals]
-        proof = self._human_check.use(connection, examined)
+        proof = self._human_check.use(connection, examined, request.network, now)
         if isinstance(proof, Refusal):
             refusals.append(proof)
         opening = self._hours.standing(connection, now)

@@ -18,6 +18,7 @@ STATUS = {
     Code.CLOSED: 503,
     Code.TOO_MANY_FROM_NETWORK: 429,
     Code.TOO_MANY_IN_ALL: 429,
+    Code.TOO_MANY_UNPROVEN: 429,
     # 400 is said for nothing else: who proves nothing hears of nothing else either.
     Code.NOT_PROVEN: 400,
     Code.PROOF_EXPIRED: 400,
@@ -183,6 +184,11 @@ def _words(refusal: Refusal, speech: NullTranslations) -> str:
             return _("Too many requests came from your network. Please try again later.")
         case Code.TOO_MANY_IN_ALL:
             return _("The desk is very busy at the moment. Please try again later.")
+        case Code.TOO_MANY_UNPROVEN:
+            return _(
+                "Too many requests without JavaScript came from your network. Please switch"
+                " JavaScript on, or try again later."
+            )
         case Code.NOT_PROVEN | Code.BAIT_TAKEN:
             return _(refusal.hint) if refusal.hint else _("Please use the form on this page.")
         case Code.PROOF_EXPIRED:

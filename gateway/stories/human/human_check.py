@@ -6,6 +6,7 @@ its request.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -18,7 +19,7 @@ from gateway.rules.evidence import Evidence
 from gateway.rules.networks import IPAddress, neighbourhood
 from gateway.rules.screening import Code, Refusal
 from gateway.settings.registration import Registration
-from gateway.store import spent
+from gateway.store import lookback, spent
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
 from gateway.store.strain import strain
@@ -56,6 +57,7 @@ class HumanCheck:
         self._database = database
         self._keyring = keyring
         self._clock = clock
+        self._unproven = rules.limits.unproven
         self._usual = usual([each for each in (rules.limits.all,) if each is not None])
 
     async def challenge(self, ip: IPAddress) -> dict[str, Any]:
@@ -92,20 +94,33 @@ class HumanCheck:
             return Examined(tuple(proofs))
         return Examined(fault=faults[0] if faults else self._lacking("nothing came along"))
 
-    def use(self, connection: Connection, examined: Examined) -> Kind | Refusal | None:
+    def use(
+        self, connection: Connection, examined: Examined, network: str, now: datetime
+    ) -> Kind | Refusal | None:
         """Use the best proof up that was not used before: its kind, or why none counts.
 
-        None where nothing is asked. The better one goes first, so a page that was sent twice may
-        still be saved by its token.
+        None where nothing is asked.
         """
         if examined.fault is not None:
             return examined.fault
         for proof in examined.proofs:
             if spent.spend(connection, proof.id, proof.until):
-                return proof.kind
+                too_many = self._too_many(connection, proof.kind, network, now)
+                return proof.kind if too_many is None else too_many
         if examined.proofs:
             return Refusal(Code.PROOF_USED, f"{examined.proofs[0].kind}: it was used before")
         return None
+
+    def _too_many(
+        self, connection: Connection, kind: Kind, network: str, now: datetime
+    ) -> Refusal | None:
+        if kind is Kind.WORK or self._unproven is None:
+            return None
+        room = lookback.room_for_unproven(connection, network, now, self._unproven)
+        if room is None:
+            return None
+        detail = f"from {network} without a proof of work, the limit is {self._unproven}"
+        return Refusal(Code.TOO_MANY_UNPROVEN, detail, "", room - now)
 
     def _offered(self, evidence: Evidence) -> list[tuple[Kind, str]]:
         offered = [(Kind.WORK, evidence.work)]

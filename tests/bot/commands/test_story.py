@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from gateway.homeserver.homeserver import TokenState
-from gateway.store import outbox, registrations, tokens
+from gateway.store import outbox, registrations, schema, tokens
 
 
 async def test_one_registration_tells_its_story(typed, apply, desk, clock):
@@ -93,3 +93,13 @@ async def test_an_applicant_of_the_shared_token_is_told_of_it(typed, apply, desk
     await apply()
     await desk.database.write(lambda c: registrations.mailed(c, 1, 1, clock()))
     assert "Shared token 1: in force" in (await typed("registration 1")).plain()
+
+
+async def test_a_story_tells_what_spoke_for_a_person(typed, apply, desk):
+    await apply()
+    assert "Human check" not in (await typed("registration 1")).plain()
+    await desk.database.write(
+        lambda c: c.execute(schema.registrations.update().values(proof="form"))
+    )
+    story = (await typed("registration 1")).plain()
+    assert "Human check: the form alone, without a script" in story

@@ -18,7 +18,7 @@ from gateway.rules.evidence import Evidence
 from gateway.store.keyring import Keyring
 from gateway.stories.human import challenge, form_token
 from gateway.stories.human.proof import TooFast
-from gateway.stories.registration import NotRecorded
+from gateway.stories.registration import NotRecorded, Verdict
 from tests.gateway.conftest import HandClock, House, OpenHouse
 
 ANN = ip_address("203.0.113.7")
@@ -286,6 +286,28 @@ def test_a_token_for_another_purpose_is_none_for_a_form(keyring: Keyring) -> Non
         form_token.read(token, keyring, now)
     with pytest.raises(ValueError, match="no token of ours"):
         form_token.read(f"{text}.{keyring.sign('link', text)}", keyring, now + timedelta(hours=1))
+
+
+async def test_a_network_sends_few_requests_without_a_proof_of_work(
+    light: House, clock: HandClock
+) -> None:
+    async def by_page(name: str, ip: str = "203.0.113.7") -> Verdict:
+        token = light.human_check.form_token()
+        clock.turn(minutes=10)
+        return await light.hear(name, f"{name}@example.net", ip, Evidence(token=token))
+
+    for name in ("ann", "bob", "cat"):
+        assert (await by_page(name)).refusals == ()
+    (refusal,) = (await by_page("dan", "203.0.113.99")).refusals
+    assert (refusal.code, refusal.retry_after) == ("too_many_unproven", timedelta(minutes=30))
+    assert (await by_page("eve", "198.51.100.7")).refusals == ()
+    assert await told(light, await work(light), "fay") == []  # a proof of work still counts
+    clock.turn(minutes=9)
+    (refusal,) = (await by_page("gus")).refusals  # what was refused prolongs nothing
+    assert refusal.retry_after == timedelta(minutes=1)
+    clock.turn(minutes=-9)
+    assert (await by_page("gus")).refusals == ()
+    assert await proofs(light) == ["form", "form", "form", None, "form", "work", None, "form"]
 
 
 async def test_a_robot_that_takes_the_bait_hears_nothing_of_it(strict: House) -> None:
