@@ -93,6 +93,10 @@ async def registrations_(
         until=moment(until, now),
     )
     wanted = search.both(asked, search.understood(" ".join(text)))
+    if wanted.address:
+        # Also what was forgotten of it.
+        known = call.desk.keyring.pseudonyms(wanted.address)
+        wanted = replace(wanted, pseudonyms=known)
     found = await call.desk.database.read(lambda c: search.find(c, wanted, _MOST + 1))
     if not found:
         return Answer(("No registration found.",))

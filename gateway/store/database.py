@@ -101,22 +101,28 @@ class Database:
         self._readers.shutdown()
         self._engine.dispose()
 
-    async def scrub(self, *values: str) -> None:
-        """Let what was deleted stand in the log beside the file no more.
+    async def scrub(self, *values: str) -> bool:
+        """Let what was deleted stand in the log beside the file no more; False when somebody who
+        reads an older state hindered it.
 
         Of a row that once moved, SQLite may leave a copy in the gap of a page. The file is looked
-        through for `values`, and written anew where one is found: that takes a second for each 200
-        MB, while nobody writes. Raises SQLAlchemyError.
+        through for `values`, and written anew where one is found: that takes a second for each 100
+        MB, and nobody writes meanwhile. Raises SQLAlchemyError and OSError.
         """
 
-        def scrub() -> None:
+        def empty_log(connection: Connection) -> bool:
+            done = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            return not done[0]  # busy
+
+        def scrub() -> bool:
             with self._engine.connect() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                is_empty = empty_log(connection)
                 if any(holds(self.path, value.encode()) for value in values):
                     connection.exec_driver_sql("VACUUM")
-                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                    is_empty = empty_log(connection)
+                return is_empty
 
-        await asyncio.get_running_loop().run_in_executor(self._readers, scrub)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, scrub)
 
     def backup(self, target: Path) -> None:
         """Copy a consistent snapshot to `target`, also while other processes write.

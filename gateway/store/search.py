@@ -24,12 +24,14 @@ _NUMBERS = re.compile(r"[0-9a-fA-F:./]+")  # what a network is written with
 class Wanted:
     """What registrations must have to be found: all of it.
 
-    `address` is compared as its provider delivers; `domain` takes its subdomains along; `text` may
-    stand anywhere in name, account, address or IP. `since` belongs to the span, `until` does not.
+    `address` is compared as its provider delivers, its `pseudonyms` find what was forgotten of it;
+    `domain` takes its subdomains along; `text` may stand anywhere in name, account, address or IP.
+    `since` belongs to the span, `until` does not.
     """
 
     text: str = ""
     address: str | None = None
+    pseudonyms: Sequence[str] = ()
     network: IPNetwork | None = None
     domain: str | None = None
     statuses: Sequence[Status] = ()
@@ -107,7 +109,7 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
         fields = (r.name, r.account, r.email, r.email_key, r.ip, r.network)
         found.append(or_(*(each.contains(wanted.text, autoescape=True) for each in fields)))
     if wanted.address:
-        found.append(r.email_key == wanted.address)
+        found.append(r.email_key.in_((wanted.address, *wanted.pseudonyms)))
     if wanted.network is not None:
         found.append(_near(wanted.network))
     if wanted.domain:

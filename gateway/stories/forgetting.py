@@ -47,7 +47,7 @@ class Forgotten:
 
     held: Held
     entry: int
-    is_scrubbed: bool = True
+    is_scrubbed: bool = False
 
 
 class Forgetting:
@@ -75,11 +75,11 @@ class Forgetting:
         held = await self.look(address)
         done = await self._database.write(lambda c: self._blank(c, author, address, held))
         try:
-            await self._database.scrub(*_spellings(address, done.held.requests))
+            values = _spellings(address, done.held.requests)
+            return replace(done, is_scrubbed=await self._database.scrub(*values))
         except SQLAlchemyError as error:
             _log.error("file_not_cleaned", reason=complaint(error))
             return replace(done, is_scrubbed=False)
-        return done
 
     def _requests(self, connection: Connection, address: EmailAddress) -> list[Registration]:
         known = (address.key, *self._keyring.pseudonyms(address.key))

@@ -5,6 +5,8 @@ import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ from aiohttp import web
 
 from bot.demo.ports import free_port
 from gateway.app import open_desk, run_gateway
+from gateway.clock import utc_now
 from gateway.desk import Desk
 from gateway.homeserver.token_file import TokenFile
 from gateway.settings.config import ConfigError
 from gateway.settings.settings import Settings
-from gateway.store import alerts, health, registrations
-from gateway.store.registrations import Status
+from gateway.store import alerts, health, imports, registrations
+from gateway.store.registrations import Request, Status
 from tests.gateway.conftest import MailServer, text_of, until
 from tests.stand_ins.mas import CLIENT_ID, CLIENT_SECRET, Mas
 
@@ -315,3 +318,35 @@ async def test_a_desk_at_work_tells_when_its_mail_server_goes_and_comes(make, po
         told = await desk.database.read(lambda c: alerts.pending(c, desk.clock()))
         (alert,) = [each for each in told if each.cause == "smtp down"]
         assert alert.ended_at is not None and "can be used again" in alert.text
+
+
+async def test_a_desk_at_work_lets_go_of_old_addresses_by_itself(make):
+    settings = make()
+    long_ago = utc_now() - timedelta(days=400)
+    request = Request("ann", "ann@x.org", "ann@x.org", "203.0.113.7", "203.0.113.0/24", "en")
+    async with open_desk(settings) as desk:
+        take_over = partial(imports.take_over, request=request, at=long_ago, held_until=long_ago)
+        assert await desk.database.write(take_over)
+    async with at_work(settings) as (desk, _):
+
+        async def is_blank() -> bool:
+            row = await desk.database.read(lambda c: registrations.get(c, 1))
+            return row is not None and (row.email, row.ip, row.network) == ("", "", "")
+
+        await until(is_blank, 20)
+        # An import of the older desk, carried out once more, does not bring it back.
+        assert not await desk.database.write(take_over)
+
+
+async def test_what_an_archive_left_open_is_closed_at_the_start(make, capsys):
+    settings = make()
+    async with open_desk(settings):
+        pass
+    database = settings.state / "porter.db"
+    settings.state.chmod(0o755)
+    database.chmod(0o644)
+    async with open_desk(settings):
+        assert [each.stat().st_mode & 0o777 for each in (settings.state, database)] == [
+            *(0o700, 0o600)
+        ]
+    assert capsys.readouterr().out.count("closed_to_others") == 1

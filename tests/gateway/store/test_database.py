@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 
 from gateway.store import registrations, tokens
 from gateway.store.columns import UtcDateTime, metadata
-from gateway.store.database import Database
+from gateway.store.database import Database, holds
 from gateway.store.events import begin
 from gateway.store.room_schema import events
 from gateway.store.schema import registrations as rows
@@ -151,3 +151,39 @@ async def test_a_backup_is_whole(database, tmp_path):
     copy = sqlite3.connect(tmp_path / "copy.db")
     assert copy.execute("SELECT event_id FROM events").fetchall() == [("$a",)]
     copy.close()
+
+
+async def test_what_was_deleted_stands_in_no_file(database):
+    """Not in the log beside it, and not in the gap that a row left which moved."""
+    words = [f"$word{n:04}" for n in range(900)]
+    await asyncio.gather(*(database.write(add(word)) for word in words))
+    await database.write(lambda c: c.execute(events.delete()))
+    log = database.path.with_name(f"{database.path.name}-wal")
+    assert holds(log, words[0].encode())
+    assert await database.scrub(*words)
+    for file in (database.path, log):
+        content = file.read_bytes()
+        assert [word for word in words if word.encode() in content] == []
+
+
+async def test_whoever_reads_an_older_state_hinders_it_and_that_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.store.database._BUSY", 0.05)
+    database = Database(tmp_path / "porter.db")
+    database.open()
+    await database.write(add("$word"))
+    reader = sqlite3.connect(database.path, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    await database.write(lambda c: c.execute(events.delete()))
+    assert not await database.scrub()
+    reader.close()
+    assert await database.scrub("$word")
+    await database.close()
+
+
+def test_a_value_is_found_wherever_it_stands_in_a_file(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * ((1 << 20) - 3) + b"Ann@X.org" + b"y" * 10)
+    assert holds(path, b"ann@x.org")
+    assert holds(path, b"y")
+    assert not holds(path, b"bob@x.org")
