@@ -24,6 +24,7 @@ from gateway.folder import alone_in
 T = TypeVar("T")
 
 _BATCH = 64  # units in one commit: bounds what a crash can take back, and each caller's wait
+_SMALL = 32 * 2**20  # bytes: written anew in a third of a second
 _BUSY = 10  # seconds that a writer waits for another process
 
 _Unit = tuple[Callable[[Connection], Any], asyncio.Future[Any], asyncio.AbstractEventLoop]
@@ -105,9 +106,9 @@ class Database:
         """Let what was deleted stand in the log beside the file no more; False when somebody who
         reads an older state hindered it.
 
-        Of a row that once moved, SQLite may leave a copy in the gap of a page. The file is looked
-        through for `values`, and written anew where one is found: that takes a second for each 100
-        MB, and nobody writes meanwhile. Raises SQLAlchemyError and OSError.
+        Of a row that once moved, SQLite may leave a copy in the gap of a page. So the file is
+        written anew when it is small, or when one of the `values` is found in it: that takes a
+        second for each 100 MB, and nobody writes meanwhile. Raises SQLAlchemyError and OSError.
         """
 
         def empty_log(connection: Connection) -> bool:
@@ -117,7 +118,8 @@ class Database:
         def scrub() -> bool:
             with self._engine.connect() as connection:
                 is_empty = empty_log(connection)
-                if any(holds(self.path, value.encode()) for value in values):
+                is_small = self.path.stat().st_size <= _SMALL
+                if is_small or any(holds(self.path, value.encode()) for value in values):
                     connection.exec_driver_sql("VACUUM")
                     is_empty = empty_log(connection)
                 return is_empty

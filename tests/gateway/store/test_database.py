@@ -5,6 +5,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -153,8 +154,10 @@ async def test_a_backup_is_whole(database, tmp_path):
     copy.close()
 
 
-async def test_what_was_deleted_stands_in_no_file(database):
+@pytest.mark.parametrize("small", [0, 2**30])
+async def test_what_was_deleted_stands_in_no_file(database, monkeypatch, small):
     """Not in the log beside it, and not in the gap that a row left which moved."""
+    monkeypatch.setattr("gateway.store.database._SMALL", small)
     words = [f"$word{n:04}" for n in range(900)]
     await asyncio.gather(*(database.write(add(word)) for word in words))
     await database.write(lambda c: c.execute(events.delete()))
