@@ -24,9 +24,13 @@ DECISIONS = {"approve": "Approved", "reject": "Rejected", "reopen": "The decisio
 async def review(call: Call) -> Answer:
     """List the requests that wait for a decision, oldest first."""
 
+    def before(connection: Connection, each: Registration) -> Earlier:
+        known = call.desk.keyring.pseudonyms(each.email_key)
+        return lookback.earlier(connection, each, each.id, pseudonyms=known)
+
     def read(connection: Connection) -> list[tuple[Registration, Earlier]]:
         found = registrations.waiting(connection, _MOST + 1)
-        return [(each, lookback.earlier(connection, each, each.id)) for each in found]
+        return [(each, before(connection, each)) for each in found]
 
     found = await call.desk.database.read(read)
     if not found:

@@ -16,6 +16,7 @@ from gateway.rules.screening import in_words
 from gateway.store import audit, lookback, notes, outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.audit import PORTER, Entry
+from gateway.store.keyring import Keyring
 from gateway.store.lookback import Earlier
 from gateway.store.notes import Note
 from gateway.store.outbox import Attempt
@@ -56,7 +57,7 @@ class Story:
 @click.pass_obj
 async def registration(call: Call, id: int, full: bool) -> Answer:
     """Tell one registration's whole story."""
-    story = await call.desk.database.read(lambda c: _story(c, id))
+    story = await call.desk.database.read(lambda c: _story(c, id, call.desk.keyring))
     if story is None:
         raise click.UsageError(f"There is no registration {id}.")
     token, now = story.token, call.desk.clock()
@@ -74,7 +75,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
     return Answer(tuple(lines if full else map(_masked, lines)))
 
 
-def _story(connection: Connection, id: int) -> Story | None:
+def _story(connection: Connection, id: int, keyring: Keyring) -> Story | None:
     found = store.get(connection, id)
     if found is None:
         return None
@@ -90,7 +91,7 @@ def _story(connection: Connection, id: int) -> Story | None:
         decisions(connection, id),
         outbox.history(connection, id),
         token,
-        lookback.earlier(connection, found),
+        lookback.earlier(connection, found, pseudonyms=keyring.pseudonyms(found.email_key)),
         # The decisions, the notes and the account stand in lines of their own.
         [e for e in entries if e.who != PORTER.who and e.action not in (*DECISIONS, "note")],
         notes.about(connection, subject),

@@ -1,6 +1,6 @@
 """Looking back: what the desk already heard, asked in the transaction that decides on a request."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -223,9 +223,16 @@ class Earlier:
 
 
 def earlier(
-    connection: Connection, request: Request | Registration, before: int | None = None
+    connection: Connection,
+    request: Request | Registration,
+    before: int | None = None,
+    *,
+    pseudonyms: Sequence[str] = (),
 ) -> Earlier:
-    """What became of those like `request`, of all of them or of those before that number."""
+    """What became of those like `request`, of all of them or of those before that number.
+
+    Under its `pseudonyms` those of its address are found that were forgotten.
+    """
     r = registrations.c
 
     def counted(which: ColumnElement[bool]) -> dict[Status, int]:
@@ -239,7 +246,7 @@ def earlier(
     return Earlier(
         counted(r.network == request.network) if request.network else {},
         counted(r.domain == domain) if domain else {},
-        counted(r.email_key == request.email_key) if request.email_key else {},
+        counted(r.email_key.in_((request.email_key, *pseudonyms))) if request.email_key else {},
     )
 
 

@@ -233,7 +233,8 @@ class Registrar:
         with connection.begin_nested() as attempt:
             registration = registrations.get(connection, registration_id)
             assert registration is not None
-            past = lookback.earlier(connection, registration, registration_id)
+            known = self._keyring.pseudonyms(registration.email_key)
+            past = lookback.earlier(connection, registration, registration_id, pseudonyms=known)
             outbox.owe(connection, registration_id, self._mail_domain, now, "review")
             announce(connection, registration, past, now)
             if registration.status is Status.REPEAT:

@@ -238,3 +238,16 @@ async def test_a_mail_to_nobody_is_dropped_and_none_is_promised(house):
     await house.database.write(lambda c: outbox.owe(c, 1, "example.org", house.clock(), "rejected"))
     await house.deliver()
     assert [mail.status for mail in await house.mails()] == ["cancelled", "cancelled"]
+
+
+async def test_who_asks_again_is_known_to_the_moderators_by_what_was_forgotten(open_house):
+    house = await open_house(review={"all": True})
+    await house.apply()
+    await house.reviews.reject(MOD, 1)
+    house.clock.turn(days=365)
+    await keeper(house).look()
+    await house.apply("other", "Ann@example.net", "198.51.100.1")
+    text = (await house.alerts())["review 2"][1]
+    assert (
+        "Earlier from its network: none; from its domain: none; from its address: 1 (1 rej" in text
+    )
