@@ -6,6 +6,7 @@ one is believed, so that links in old mails work and an address is recognised af
 
 import hmac
 import os
+import re
 import secrets
 from datetime import datetime
 from hashlib import sha256
@@ -15,6 +16,7 @@ from gateway.folder import alone_in, sync
 
 _BYTES = 32
 _SIGNATURE = 32  # characters of hex: 128 bits
+_PSEUDONYM = re.compile(f"#[0-9a-f]{{{_SIGNATURE}}}")
 
 
 class Keyring:
@@ -63,8 +65,11 @@ class Keyring:
     def pseudonyms(self, email_key: str) -> tuple[str, ...]:
         """Under which words an address is recognised that is kept no more, the newest first.
 
-        Without the keys nobody finds out whose they are, nor tries addresses against them.
+        Without the keys nobody finds out whose they are, nor tries addresses against them. What is
+        a pseudonym already stands for itself.
         """
+        if _PSEUDONYM.fullmatch(email_key):
+            return (email_key,)
         return tuple(f"#{_mac(key, 'address', email_key)}" for key in self._current())
 
     def _current(self) -> tuple[bytes, ...]:

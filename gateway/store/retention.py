@@ -84,7 +84,10 @@ def _requests(
     last = func.coalesce(r.registered_at, r.mailed_at, r.created_at)
     found: list[tuple[str, Table, ColumnElement[bool], _Change]] = []
     if at := before.get("refused"):
-        is_over = and_(_STATUS.in_((Status.REFUSED, Status.REPEAT)), r.held_until <= now)
+        of_account = select(accounts.c.name).where(accounts.c.registration_id == r.id).exists()
+        is_over = and_(
+            _STATUS.in_((Status.REFUSED, Status.REPEAT)), r.held_until <= now, not_(of_account)
+        )
         found.append(("refused", registrations, and_(is_over, r.created_at < at), _delete_requests))
     if at := before.get("addresses"):
         due = and_(r.email != "", last < at, ended)

@@ -59,3 +59,11 @@ def test_a_file_without_keys_is_refused_and_left_alone(tmp_path: Path, content: 
     with pytest.raises(ValueError, match="holds no keys"):
         Keyring(tmp_path / "keys").open(NOW)
     assert (tmp_path / "keys").read_text() == content
+
+
+def test_a_pseudonym_stands_for_itself(keyring: Keyring) -> None:
+    """Also for whoever finds one where an address used to stand."""
+    (known,) = keyring.pseudonyms("ann@example.org")
+    keyring.rotate(NOW)
+    assert keyring.pseudonyms(known) == (known,)
+    assert len(keyring.pseudonyms("#ann@example.org")) == 2
