@@ -118,7 +118,7 @@ class Desk:
 
         def release(connection: Connection) -> int:
             leases.release_all(connection)
-            return outbox.release_all(connection)
+            return outbox.release_all(connection, self.clock())
 
         try:
             left = await self.database.write(release)

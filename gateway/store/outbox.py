@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import make_msgid
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from gateway.store.prepared import Prepared
 from gateway.store.schema import mails
@@ -119,12 +119,21 @@ def release(connection: Connection, claimed: Sequence[Mail]) -> None:
     )
 
 
-def release_all(connection: Connection) -> int:
-    """Give back what couriers leased who are gone, all of them; returns how many."""
+def release_all(connection: Connection, now: datetime) -> int:
+    """Take up what couriers leased who were killed; returns how many mails.
+
+    Each of them may have arrived. When it may have twice, it rests for an hour, so that a desk
+    that is killed again and again sends nobody the same without end.
+    """
+    rests = mails.c.unsure > 0
     return connection.execute(
         mails.update()
         .where(mails.c.leased_until.is_not(None), mails.c.status == "queued")
-        .values(leased_until=None)
+        .values(
+            leased_until=None,
+            unsure=mails.c.unsure + 1,
+            due_at=case((rests, now + _UNSURE_PAUSE), else_=mails.c.due_at),
+        )
     ).rowcount
 
 

@@ -12,7 +12,7 @@ import sqlite3
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -85,6 +85,7 @@ class Post:
         self.pause = 0.0  # seconds before a mail is taken
         self.stuck = ""  # the address whose mail is never taken
         self.under_way = 0
+        self.taken: Callable[[EmailMessage], None] = lambda mail: None  # before the server says so
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         AUTHORITY.issue_cert("localhost").configure_cert(self._tls)
         self._server: asyncio.Server | None = None
@@ -128,6 +129,7 @@ class Post:
         assert [mail["To"]] == envelope.rcpt_tos
         self.mails.append(mail)
         self.senders.append(envelope.mail_from)
+        self.taken(mail)
         return "250 OK"
 
     def to(self, address: str) -> list[EmailMessage]:
@@ -251,10 +253,14 @@ class Porter:
         if self._process.returncode is None:
             os.kill(self.pid, signal.SIGUSR1)
 
+    def strike(self) -> None:
+        """Pull the plug, now."""
+        with suppress(ProcessLookupError):  # it has just ended by itself
+            self._process.kill()
+
     async def kill(self) -> None:
-        """Pull the plug."""
-        if self._process.returncode is None:
-            os.kill(self.pid, signal.SIGKILL)
+        """Pull the plug, and wait until it is dark."""
+        self.strike()
         await self.wait()
 
 
@@ -386,8 +392,8 @@ class House:
         if self.database.exists():
             self.secrets |= {value for (value,) in self.rows("SELECT value FROM tokens")}
         for porter in self.processes:
-            told = [secret for secret in self.secrets if secret in porter.said]
-            assert not told, f"a secret stands in {porter.said}"
+            said = porter.said
+            assert not any(secret in said for secret in self.secrets), f"a secret stands in {said}"
 
 
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

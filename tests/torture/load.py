@@ -75,24 +75,64 @@ class Counts:
     """How a load went: of each kind and status the whole milliseconds, and how often each."""
 
     times: dict[tuple[str, int], Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    late: Counter[int] = field(default_factory=Counter)  # milliseconds after a request fell due
     broken: int = 0  # requests whose connection ended before the answer
     unsent: int = 0  # requests for which there was no connection
     unanswered: int = 0
-    late: Counter[int] = field(default_factory=Counter)  # milliseconds after a request fell due
+
+    @classmethod
+    def heard(cls, said: str) -> "Counts":
+        """What another process said of them."""
+        data = json.loads(said)
+        times = data.pop("times")
+        counts = cls(late=Counter(dict(data.pop("late"))), **data)
+        for kind, status, spans in times:
+            counts.times[kind, status].update(dict(spans))
+        return counts
 
     def said(self) -> str:
-        times = [
-            (kind, status, sorted(each.items())) for (kind, status), each in self.times.items()
-        ]
-        return json.dumps(
-            {
-                "times": times,
-                "broken": self.broken,
-                "unsent": self.unsent,
-                "unanswered": self.unanswered,
-                "late": sorted(self.late.items()),
-            }
-        )
+        """The same for another process."""
+        data = vars(self) | {"late": list(self.late.items())}
+        data["times"] = [(*each, list(spans.items())) for each, spans in self.times.items()]
+        return json.dumps(data)
+
+    @property
+    def total(self) -> int:
+        return sum(spans.total() for spans in self.times.values())
+
+    @property
+    def statuses(self) -> set[int]:
+        return {status for _, status in self.times}
+
+    def accepted(self, share: float) -> int:
+        """Milliseconds within which so many of the accepted requests were answered."""
+        spans = (each for (kind, status), each in self.times.items() if _is_accepted(kind, status))
+        return quantile(sum(spans, Counter()), share)
+
+    @property
+    def table(self) -> dict[str, str]:
+        """One line for each kind and status."""
+        return {
+            f"{kind} {status}": (
+                f"{spans.total():>9,}   median {quantile(spans, 0.5):>4} ms,"
+                f" p99 {quantile(spans, 0.99):>4} ms, at most {max(spans):>4} ms"
+            )
+            for (kind, status), spans in sorted(self.times.items())
+        }
+
+
+def quantile(spans: Counter[int], share: float) -> int:
+    """The smallest span that at least such a share does not exceed."""
+    left = share * spans.total()
+    for span in sorted(spans):
+        left -= spans[span]
+        if left <= 0:
+            return span
+    return 0
+
+
+def _is_accepted(kind: str, status: int) -> bool:
+    return status == 200 and kind in ("form", "json", "repeated")
 
 
 class Caller(asyncio.Protocol):

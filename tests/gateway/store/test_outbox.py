@@ -1,5 +1,6 @@
 """A mail that is owed is sent by one courier, retried with growing pauses, and never forgotten."""
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,21 @@ async def test_one_courier_gets_it_and_the_next_when_the_first_died(database, ow
     assert await claim(database, NOW) == []
     (again,) = await claim(database, NOW + outbox.LEASE)
     assert again.message_id == mail.message_id
+
+
+async def test_what_a_killed_desk_left_goes_out_at_once_and_then_rests_for_an_hour(database, owed):
+    def take_up() -> Awaitable[int]:
+        return database.write(lambda c: outbox.release_all(c, NOW))
+
+    assert await take_up() == 0
+    assert await claim(database, NOW)
+    assert await take_up() == 1
+    assert await claim(database, NOW), "the first time it is most likely that nothing arrived"
+    assert await take_up() == 1
+    hour = timedelta(hours=1)
+    assert await claim(database, NOW + hour - timedelta(seconds=1)) == []
+    (mail,) = await claim(database, NOW + hour)
+    assert (mail.attempts, mail.unsure) == (0, 2)
 
 
 async def test_a_sent_mail_is_owed_no_more(database, owed):
