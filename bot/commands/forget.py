@@ -56,7 +56,7 @@ async def forget(call: Call, address: EmailAddress, yes: bool) -> Answer:
         _ROOM,
     )
     if not done.is_scrubbed:
-        trouble = "Traces may still lie in the database's file: the same command cleans it."
+        trouble = "Traces may still lie in the database's file; it is cleaned within the hour."
         return Answer((*lines, trouble), ok=False)
     return Answer(lines)
 

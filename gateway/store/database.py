@@ -102,13 +102,14 @@ class Database:
         self._readers.shutdown()
         self._engine.dispose()
 
-    async def scrub(self, *values: str) -> bool:
+    async def scrub(self, *values: str, anew: bool = False) -> bool:
         """Let what was deleted stand in the log beside the file no more; False when somebody who
         reads an older state hindered it.
 
         Of a row that once moved, SQLite may leave a copy in the gap of a page. So the file is
-        written anew when it is small, or when one of the `values` is found in it: that takes a
-        second for each 100 MB, and nobody writes meanwhile. Raises SQLAlchemyError and OSError.
+        written anew when it is small, or one of the `values` is found in it, or `anew` wants it:
+        that takes a second for each 100 MB, and nobody writes meanwhile. Raises SQLAlchemyError and
+        OSError.
         """
 
         def empty_log(connection: Connection) -> bool:
@@ -118,8 +119,8 @@ class Database:
         def scrub() -> bool:
             with self._engine.connect() as connection:
                 is_empty = empty_log(connection)
-                is_small = self.path.stat().st_size <= _SMALL
-                if is_small or any(holds(self.path, value.encode()) for value in values):
+                is_wanted = anew or self.path.stat().st_size <= _SMALL
+                if is_wanted or any(holds(self.path, value.encode()) for value in values):
                     connection.exec_driver_sql("VACUUM")
                     is_empty = empty_log(connection)
                 return is_empty

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock, utc_now
 from gateway.rules.addresses import EmailAddress
 from gateway.rules.bans import Ban
-from gateway.store import audit, mentions, outbox, registrations, retention, tokens
+from gateway.store import audit, facts, mentions, outbox, registrations, retention, tokens
 from gateway.store.audit import Author
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
@@ -23,6 +23,9 @@ from gateway.store.keyring import Keyring
 from gateway.store.mentions import Mention
 from gateway.store.registrations import UNDECIDED, Registration, Status
 from gateway.stories.burst_watch import mark_of
+
+# The fact that the file is not cleaned yet, should a crash or a reader come between.
+SCRUB_OWED = "scrub owed since"
 
 _log = structlog.get_logger(__name__)
 
@@ -76,10 +79,13 @@ class Forgetting:
         done = await self._database.write(lambda c: self._blank(c, author, address, held))
         try:
             values = _spellings(address, done.held.requests)
-            return replace(done, is_scrubbed=await self._database.scrub(*values))
+            is_scrubbed = await self._database.scrub(*values)
+            if is_scrubbed:
+                await self._database.write(lambda c: facts.forget(c, SCRUB_OWED))
         except SQLAlchemyError as error:
             _log.error("file_not_cleaned", reason=complaint(error))
-            return replace(done, is_scrubbed=False)
+            is_scrubbed = False
+        return replace(done, is_scrubbed=is_scrubbed)
 
     def _requests(self, connection: Connection, address: EmailAddress) -> list[Registration]:
         known = (address.key, *self._keyring.pseudonyms(address.key))
@@ -102,6 +108,7 @@ class Forgetting:
         mentions.silence(connection, [*causes, f"names address {mark_of(address.key)}"], now)
         subject = f"address {self._pseudonym(address.key)}"
         after = f"{len(numbers)} requests and {len(held.mentions)} mentions forgotten"
+        facts.note(connection, SCRUB_OWED, now.isoformat())
         entry = audit.note(connection, author, "forget", subject, now, after=after)
         return Forgotten(held, entry)
 

@@ -17,11 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
 from gateway.settings.settings import Settings
-from gateway.store import hits, leases, retention
+from gateway.store import facts, hits, leases, retention
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
 from gateway.store.retention import Stale
+from gateway.stories.forgetting import SCRUB_OWED
 
 _log = structlog.get_logger(__name__)
 
@@ -83,8 +84,10 @@ class Retention:
         finally:
             await self._database.write(lambda c: leases.release(c, "retention", self._holder))
         found = {what: number for what, number in done.items() if number}
+        is_owed = await self._database.read(lambda c: facts.recall(c, SCRUB_OWED) is not None)
+        if (found or is_owed) and await self._database.scrub(anew=is_owed) and is_owed:
+            await self._database.write(lambda c: facts.forget(c, SCRUB_OWED))
         if found:
-            await self._database.scrub()
             _log.info("kept_no_longer", **found)
         return found
 

@@ -13,6 +13,7 @@ from gateway.store.keyring import Keyring
 from gateway.store.registrations import Status
 from gateway.store.schema import unwanted
 from gateway.stories.forgetting import Forgetting
+from tests.gateway.stories.test_retention import keeper
 
 MOD = Author("@mod:example.org", "$1")
 ANN = parse_address("Ann.Smith+news@gmail.com")
@@ -161,3 +162,25 @@ async def test_one_who_asks_in_that_very_moment_is_forgotten_too(house, forgetti
     forgetting.look = look
     await asyncio.gather(forgetting.forget(MOD, ANN))
     assert [row.email for row in await house.rows()] == ["", ""]
+
+
+async def test_a_file_that_was_not_cleaned_is_cleaned_within_the_hour(
+    house, forgetting, monkeypatch
+):
+    """Whether the plug was pulled in between, or somebody read an older state."""
+    asked = []
+
+    async def hindered(*values, anew=False):
+        asked.append(values)
+        return False
+
+    await house.apply("ann", "annsmith@gmail.com")
+    with monkeypatch.context() as patched:
+        patched.setattr(house.database, "scrub", hindered)
+        assert not (await forgetting.forget(MOD, ANN)).is_scrubbed
+    assert in_the_files(house, "annsmith@gmail.com")
+    await keeper(house).look()
+    assert in_the_files(house, "annsmith@gmail.com") == []
+    monkeypatch.setattr(house.database, "scrub", hindered)
+    await keeper(house).look()
+    assert len(asked) == 1
