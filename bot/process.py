@@ -43,8 +43,9 @@ def run(work: Coroutine[Any, Any, Any]) -> int:
     async def until_stopped() -> int:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(signal.SIGINT, task.cancel)
+        # Once: whoever says stop again, as service managers may, would break off the leave-taking.
+        loop.add_signal_handler(signal.SIGTERM, lambda: task.cancelling() or task.cancel())
         try:
             return int(await task or 0)
         except asyncio.CancelledError:

@@ -166,7 +166,7 @@ def _serve(context: click.Context, *, gateway: bool, bot: bool) -> None:
     log.configure()
     settings = settings_of(context)
     if bot and settings.bot is None and gateway:
-        bot = False
         click.echo("bot: not configured, so the gateway runs alone.", err=True)
     calm_collector()
-    run_to_end(serve(settings, gateway=gateway, bot=bot))
+    config: Path = context.find_root().params["config"]
+    run_to_end(serve(settings, gateway=gateway, bot=bot, config=config))

@@ -214,8 +214,8 @@ def _bind(
     )
 
 
-async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
-    """Serve the page and do all background work until cancelled; `ready` is set once it is served.
+async def open_page(desk: Desk) -> WebServer:
+    """Serve the page.
 
     Raises ConfigError when the port is taken or the page's own files cannot be used.
     """
@@ -225,32 +225,30 @@ async def run_gateway(desk: Desk, ready: asyncio.Event | None = None) -> None:
     except (OSError, ValueError) as error:
         raise ConfigError([f"web: {error}"]) from None
     _log.info("page_served", url=server.url)
-    if ready is not None:
-        ready.set()
-    try:
-        with suppress(SQLAlchemyError):  # the watcher does it with its first look, then
-            await desk.accounts.arrive()
-        lock = desk.settings.state / "gateway.lock"
-        async with present(lock, desk.end_old_leases), asyncio.TaskGroup() as tasks:
-            # One of the tasks, so that at the end all of them take their leave at the same time.
-            tasks.create_task(_stay_open(server), name="page")
-            for name, work in (
-                ("courier", desk.courier.run),
-                ("rotation", desk.rotation.run),
-                ("accounts", desk.accounts.run),
-                ("enforcement", desk.restricting.enforcement.run),
-                ("burst_watch", desk.burst_watch.run),
-                ("vigil", desk.vigil.run),
-                ("retention", desk.retention.run),
-            ):
-                tasks.create_task(supervise(name, work), name=name)
-    finally:
-        await server.stop()
+    return server
 
 
-async def _stay_open(server: WebServer) -> None:
+async def change_page(server: WebServer, desk: Desk) -> None:
+    """Let a page that is served lead to another desk. Raises ConfigError as `open_page` does."""
     try:
-        # Until somebody cancels: the page is served by the loop itself.
-        await asyncio.get_running_loop().create_future()
-    finally:
-        await server.stop()
+        await server.change(desk.settings, desk)
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"web: {error}"]) from None
+
+
+async def run_background(desk: Desk) -> None:
+    """Do all work behind the page until cancelled."""
+    with suppress(SQLAlchemyError):  # the watcher does it with its first look, then
+        await desk.accounts.arrive()
+    lock = desk.settings.state / "gateway.lock"
+    async with present(lock, desk.end_old_leases), asyncio.TaskGroup() as tasks:
+        for name, work in (
+            ("courier", desk.courier.run),
+            ("rotation", desk.rotation.run),
+            ("accounts", desk.accounts.run),
+            ("enforcement", desk.restricting.enforcement.run),
+            ("burst_watch", desk.burst_watch.run),
+            ("vigil", desk.vigil.run),
+            ("retention", desk.retention.run),
+        ):
+            tasks.create_task(supervise(name, work), name=name)

@@ -68,6 +68,8 @@ def _find_secrets(data: dict[str, Any], folder: Path, environment: Mapping[str, 
     return faults
 
 
+_QUOTED = re.compile(r" '(?!<)[^']{2,}'")  # what YAML quotes may be the beginning of a secret
+
 # What would be right, where a pattern alone would say it.
 _EXAMPLES = {
     "server_name": "must be the server's name, such as example.org",
@@ -115,6 +117,7 @@ def parse(text: str, folder: Path, environment: Mapping[str, str] | None = None)
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
         problem = getattr(error, "problem", None) or "it is not YAML"
+        problem = _QUOTED.sub("", problem)
         raise ConfigError([f"{where}: {problem}"]) from None
     if not isinstance(data, dict):
         raise ConfigError(["config: must be a mapping of sections; see example-config.yaml"])

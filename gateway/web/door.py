@@ -68,7 +68,7 @@ class Door:
         shelf: Shelf,
         clock: Callable[[], datetime],
     ) -> None:
-        self._settings, self._reception, self._pages = settings, reception, pages
+        self._settings, self._reception, self.pages = settings, reception, pages
         self._shelf, self._clock = shelf, clock
         self._busy_page = BusyPage(pages)
         self._human_check = settings.registration.human_check
@@ -126,7 +126,7 @@ class Door:
             message = wording.accepted(speech(language), is_looked_at, pace)
             return _json(200, {"status": "accepted", "message": message}, language)
         head = headers.page(headers.HTML, "no-store", language)
-        return web.Response(body=self._pages.accepted(language, is_looked_at, pace), headers=head)
+        return web.Response(body=self.pages.accepted(language, is_looked_at, pace), headers=head)
 
     def _refused(
         self,
@@ -153,7 +153,7 @@ class Door:
             opening = replace(opening, is_open=not answer.is_closed, changes_at=None)
         # With a token of its own, so that what was mended can be sent from here.
         token = self._reception.form_token()
-        page = self._pages.desk(opening, self._clock(), language, typed, answer.complaints, token)
+        page = self.pages.desk(opening, self._clock(), language, typed, answer.complaints, token)
         head |= headers.form_page(self._human_check, "no-store", language)
         return web.Response(status=answer.status, body=page, headers=head)
 

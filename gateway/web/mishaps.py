@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def mishaps(pages: Pages) -> Middleware:
+def mishaps(pages: Callable[[], Pages]) -> Middleware:
     """A middleware that lets no error of aiohttp's or Python's reach a visitor as it is."""
 
     @web.middleware
@@ -25,13 +25,13 @@ def mishaps(pages: Pages) -> Middleware:
         try:
             return await handler(request)
         except web.HTTPException as error:
-            return _answer(pages, request, error)
+            return _answer(pages(), request, error)
         except ConnectionError:
             raise  # the visitor has gone, and hears nothing any more
         except Exception:
             reference = secrets.token_hex(4)
             _log.exception("A request failed", reference=reference, path=request.path)
-            return _answer(pages, request, web.HTTPInternalServerError(), reference)
+            return _answer(pages(), request, web.HTTPInternalServerError(), reference)
 
     return watch
 

@@ -37,7 +37,7 @@ async def test_a_part_that_falls_is_started_again_beside_the_others(tmp_path, mo
         again.set()
         await asyncio.get_running_loop().create_future()
 
-    monkeypatch.setattr("bot.service.run_gateway", fall)
+    monkeypatch.setattr("bot.service.run_background", fall)
     task = asyncio.create_task(serve(parse(CONFIG, tmp_path, {}), gateway=True, bot=False))
     async with asyncio.timeout(10):
         await again.wait()

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from bot.demo.ports import free_port
-from gateway.app import open_desk, run_gateway
+from gateway.app import open_desk, open_page, run_background
 from gateway.clock import utc_now
 from gateway.desk import Desk
 from gateway.homeserver.token_file import TokenFile
@@ -90,14 +90,13 @@ async def fault_of(settings: Settings) -> str:
 @asynccontextmanager
 async def at_work(settings: Settings) -> AsyncIterator[tuple[Desk, str]]:
     """A desk that serves its page, and the page's address."""
-    ready = asyncio.Event()
     async with open_desk(settings) as desk:
-        work = asyncio.create_task(run_gateway(desk, ready))
-        async with asyncio.timeout(10):
-            await ready.wait()
+        page = await open_page(desk)
+        work = asyncio.create_task(run_background(desk))
         try:
-            yield desk, f"http://127.0.0.1:{settings.web.port}"
+            yield desk, page.url
         finally:
+            await page.stop()
             work.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await work
@@ -242,7 +241,7 @@ async def test_a_port_that_is_taken(make):
     settings = make()
     async with at_work(settings), open_desk(settings) as second:
         with pytest.raises(ConfigError, match=r"web\.port"):
-            await run_gateway(second)
+            await open_page(second)
 
 
 async def test_everything_is_closed_when_the_work_inside_falls(make):

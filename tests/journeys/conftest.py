@@ -213,7 +213,8 @@ class Reply:
 class Porter:
     """One process of `porter`. Ended by its pid, never by its name."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, config: Path, log: Path) -> None:
+        self.config = config
         self._process = process
         self._log = log
 
@@ -257,6 +258,12 @@ class Porter:
         """Pull the plug, now."""
         with suppress(ProcessLookupError):  # it has just ended by itself
             self._process.kill()
+
+    def reload(self, config: dict[str, Any] | str) -> None:
+        """Let it read another configuration, or whatever stands in its file then."""
+        text = config if isinstance(config, str) else yaml.safe_dump(config)
+        self.config.write_text(text)
+        os.kill(self.pid, signal.SIGHUP)
 
     async def kill(self) -> None:
         """Pull the plug, and wait until it is dark."""
@@ -312,7 +319,7 @@ class House:
                 stderr=stream,
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
-        porter = Porter(process, log)
+        porter = Porter(process, file, log)
         self.processes.append(porter)
         return porter
 
