@@ -78,9 +78,9 @@ def get(path: str) -> bytes:
     ).encode()
 
 
-def post(name: str, email: str, ip: str) -> bytes:
+def post(name: str, email: str, ip: str, form_token: str = "") -> bytes:
     """The form of one applicant behind a proxy."""
-    body = f"requested_username={name}&email={email.replace('@', '%40')}"
+    body = f"requested_username={name}&email={email.replace('@', '%40')}&form_token={form_token}"
     return (
         "POST /register HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/html\r\n"
         f"X-Forwarded-For: {ip}\r\nContent-Type: application/x-www-form-urlencoded\r\n"

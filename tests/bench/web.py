@@ -5,10 +5,14 @@ import statistics
 import tempfile
 import time
 import urllib.request
+from datetime import timedelta
 from pathlib import Path
 from urllib.error import URLError
 
 from bot.demo.ports import free_port
+from gateway.clock import utc_now
+from gateway.store.keyring import Keyring
+from gateway.stories.human import form_token
 from tests.bench.load import Load, get, post, put_under_load
 from tests.bench.servers import porter, running
 
@@ -25,7 +29,7 @@ web: {{port: {web}, trusted_proxies: [127.0.0.1]}}
 homeserver: {{kind: token_file, url: "http://127.0.0.1:{homeserver}", token_file: token}}
 tokens: {{mode: shared}}
 smtp: {{host: 127.0.0.1, port: {smtp}, security: none, from: p@bench.example}}
-registration: {{limits: {{network: null, all: null}}, human_check: off}}
+registration: {{limits: {{network: null, all: null, unproven: null}}}}
 """
 
 
@@ -41,8 +45,9 @@ def measure() -> list[tuple[str, str]]:
         config.write_text(CONFIG.format(web=port, homeserver=homeserver, smtp=smtp))
         with porter(config, "gateway"):
             page = _fetch(f"http://127.0.0.1:{port}/")
+            keyring = Keyring(Path(folder, "state", "keys"))
             with running("bare", page) as bare:
-                return asyncio.run(_compare(bare, port))
+                return asyncio.run(_compare(bare, port, keyring))
 
 
 def _fetch(url: str) -> bytes:
@@ -56,8 +61,9 @@ def _fetch(url: str) -> bytes:
     raise RuntimeError("the gateway did not start")
 
 
-async def _compare(bare: int, desk: int) -> list[tuple[str, str]]:
+async def _compare(bare: int, desk: int, keyring: Keyring) -> list[tuple[str, str]]:
     pages: list[tuple[Load, Load]] = []
+    challenges: list[Load] = []
     forms: list[tuple[Load, Load]] = []
     for _ in range(ROUNDS):
         load = [get("/")] * GETS
@@ -67,20 +73,26 @@ async def _compare(bare: int, desk: int) -> list[tuple[str, str]]:
                 await put_under_load(desk, load, CONNECTIONS),
             )
         )
+        challenges.append(await put_under_load(desk, [get("/challenge")] * POSTS, CONNECTIONS))
     for turn in range(ROUNDS):
-        load = [_applicant(turn * POSTS + number) for number in range(POSTS)]
+        load = [_applicant(turn * POSTS + number, keyring) for number in range(POSTS)]
         forms.append(
             (
                 await put_under_load(bare, load, CONNECTIONS),
                 await put_under_load(desk, load, CONNECTIONS),
             )
         )
-    load = [_applicant(ROUNDS * POSTS + number) for number in range(STEADY * 5)]
+    load = [_applicant(ROUNDS * POSTS + number, keyring) for number in range(STEADY * 5)]
     steady = await put_under_load(desk, load, CONNECTIONS, STEADY)
-    for _, ours in [*pages, *forms, (steady, steady)]:
+    for ours in [each for _, each in (*pages, *forms)] + [*challenges, steady]:
         assert ours.statuses == {200}, f"the desk answered {sorted(ours.statuses)}"
     return [
         *_rows("GET /", pages, "50 %"),
+        (
+            "GET /challenge, the strain counted and one try made",
+            f"{statistics.median(each.rate for each in challenges):,.0f} a second,"
+            f" p99 {statistics.median(each.p99 for each in challenges):.1f} ms",
+        ),
         *_rows("POST /register, accepted and durable", forms, "15 %"),
         (
             f"  p99 at {CONNECTIONS} connections, mails taking 200 ms each (goal: under 50 ms)",
@@ -95,9 +107,11 @@ async def _compare(bare: int, desk: int) -> list[tuple[str, str]]:
     ]
 
 
-def _applicant(number: int) -> bytes:
+def _applicant(number: int, keyring: Keyring) -> bytes:
+    """One who looked at the page for a while, and has no script."""
     ip = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
-    return post(f"name{number}", f"mail{number}@example.net", ip)
+    token = form_token.make(keyring, utc_now() - timedelta(minutes=1))
+    return post(f"name{number}", f"mail{number}@example.net", ip, token)
 
 
 def _rows(title: str, rounds: list[tuple[Load, Load]], goal: str) -> list[tuple[str, str]]:
