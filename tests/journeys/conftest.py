@@ -234,12 +234,12 @@ class Porter:
     def saw(self, event: str) -> list[dict[str, Any]]:
         return [each for each in self.events if each["event"] == event]
 
-    async def until_said(self, event: str) -> list[dict[str, Any]]:
+    async def until_said(self, event: str, limit: float = LIMIT) -> list[dict[str, Any]]:
         def look() -> Any:
             assert self._process.returncode is None, self.said
             return self.saw(event)
 
-        return await until(look)
+        return await until(look, limit)
 
     async def wait(self, limit: float = LIMIT) -> int:
         async with asyncio.timeout(limit):
