@@ -17,7 +17,15 @@ from typing import Any
 from gateway.folder import alone_in, sync
 from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import Ban, Kind, format_line
-from gateway.store.ban_page import ABSENT, Page, copy_without, read_line, read_on, signature
+from gateway.store.ban_page import (
+    ABSENT,
+    Page,
+    copy_without,
+    open_list,
+    read_line,
+    read_on,
+    signature,
+)
 
 FILES = {Kind.IP: "ips.txt", Kind.EMAIL: "emails.txt", Kind.NAME: "usernames.txt"}
 LOOK_EVERY = 0.5  # seconds between two looks at the files
@@ -126,10 +134,12 @@ class BanFiles:
         path = self.path(kind)
         with self._turn:
             try:
-                stream = path.open("rb")
+                stream = open_list(path)
             except FileNotFoundError:
+                had_lines = self._pages[kind].lines
+                gone = [f"{path}: it is gone, and its bans with it"] if had_lines else []
                 self.book.adopt(kind, BanBook())
-                self._pages[kind] = Page(ABSENT)
+                self._pages[kind] = Page(ABSENT, faults=gone)
                 return
             with stream:
                 page, book = self._pages[kind], self.book
@@ -171,6 +181,8 @@ class BanFiles:
                 raise
         for ban in bans:
             self.book.add(ban)
+        if not start:
+            page.faults.clear()  # they were of the file before
         # Our own lines need not be read again; the signature tells if they are not the last.
         page.follow(text, len(bans))
         seen = signature(path)
@@ -221,7 +233,7 @@ class BanFiles:
 
     def _lines(self, kind: Kind) -> Iterator[bytes]:
         try:
-            with self.path(kind).open("rb") as stream:
+            with open_list(self.path(kind)) as stream:
                 yield from stream
         except FileNotFoundError:
             return

@@ -4,8 +4,10 @@ What was appended is read alone, once it is sure that nothing before it changed;
 change the file is read anew.
 """
 
+import errno
 import hashlib
 import os
+import stat
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +21,7 @@ from gateway.rules.bans import Ban, Kind, parse_line
 Signature = tuple[int, int, int]  # inode, size, mtime
 ABSENT = (0, 0, 0)
 _MOST_FAULTS = 100  # kept and told of one file
+_LONGEST = 1 << 16  # bytes of a line: more is no ban, and only costs time
 _SETTLED = 100_000_000  # nanoseconds; file systems tell times apart by some milliseconds only
 
 
@@ -66,6 +69,18 @@ def signature(path: Path) -> Signature:
         return _signature(path.stat())
     except FileNotFoundError:
         return ABSENT
+
+
+def open_list(path: Path) -> BinaryIO:
+    """Open a ban file, and nothing that could keep us waiting. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is no file of text", str(path))
 
 
 def read_on(
@@ -119,7 +134,7 @@ def read_line(kind: Kind, line: bytes) -> Ban | None:
 def copy_without(kind: Kind, goes: Callable[[Ban], bool], path: Path, copy: Path) -> list[Ban]:
     """Copy a file but for the bans that `goes` picks; returns these. Raises OSError."""
     gone = []
-    with path.open("rb") as old, copy.open("wb") as new:
+    with open_list(path) as old, copy.open("wb") as new:
         status = os.fstat(old.fileno())
         with suppress(PermissionError):  # only root may give a file to its owner
             os.fchown(new.fileno(), status.st_uid, status.st_gid)
@@ -140,4 +155,6 @@ def _signature(status: os.stat_result) -> Signature:
 
 
 def _parse(kind: Kind, line: bytes) -> Ban | None:
+    if len(line) > _LONGEST:
+        raise ValueError(f"a line has at most {_LONGEST} bytes")
     return parse_line(kind, line.decode().removeprefix("\ufeff"))

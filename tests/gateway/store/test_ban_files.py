@@ -194,6 +194,66 @@ async def test_a_file_may_go_and_come_again(files, ips):
     assert in_force(files) == ["203.0.113.0/24", "2001:db8::1"]
 
 
+async def test_a_file_that_is_gone_is_told_until_there_is_one_again(files, ips):
+    text = ips.read_text()
+    ips.unlink()
+    await files.refresh()
+    await files.refresh()
+    assert files.faults == [f"{ips}: it is gone, and its bans with it"]
+    ips.write_text(text)
+    await files.refresh()
+    assert files.faults == []
+    ips.unlink()
+    await files.add([ip("198.51.100.1")])
+    await files.refresh()
+    assert files.faults == []
+
+
+async def test_a_line_of_megabytes_is_told_at_once_and_is_no_ban(files, ips, tmp_path):
+    append(tmp_path / "emails.txt", "@" + 5_000_000 * "a." + "example\neve@example.org\n")
+    await files.refresh()
+    assert files.faults == [f"{tmp_path / 'emails.txt'}, line 2: a line has at most 65536 bytes"]
+    assert in_force(files, Kind.EMAIL) == ["@spam.example", "eve@example.org"]
+
+
+def pipe(path):
+    os.mkfifo(path)
+
+
+def loop(path):
+    path.symlink_to(path.name)
+
+
+def endless(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    ("put", "reason"),
+    [
+        (pipe, "it is no file of text"),
+        (endless, "it is no file of text"),
+        (loop, "Too many levels of symbolic links"),
+        (Path.mkdir, "Is a directory"),
+    ],
+)
+async def test_what_is_no_file_hangs_nobody_and_leaves_the_bans_in_force(files, ips, put, reason):
+    text = ips.read_text()
+    ips.unlink()
+    put(ips)
+    async with asyncio.timeout(5):
+        await files.refresh()
+        assert files.faults == [f"{ips}: it cannot be read ({reason})"]
+        for change in (files.add([ip("198.51.100.1")]), files.remove([ip("2001:db8::1")])):
+            with pytest.raises(OSError, match=reason.replace("(", "")):
+                await change
+    assert in_force(files) == ["203.0.113.0/24", "2001:db8::1"]
+    ips.rmdir() if ips.is_dir() else ips.unlink()
+    ips.write_text(text)
+    await files.refresh()
+    assert files.faults == []
+
+
 async def test_an_emptied_file_bans_nobody_and_may_be_filled_again(files, ips):
     ips.write_text("")
     await files.refresh()
@@ -282,7 +342,8 @@ def test_after_any_edits_the_book_is_what_a_fresh_reading_gives(tmp_path, edits)
     fresh = BanFiles(tmp_path)
     fresh.load()
     assert in_force(files) == in_force(fresh)
-    assert files.faults == fresh.faults
+    # A fresh reading does not know that there was a file.
+    assert [each for each in files.faults if "it is gone" not in each] == fresh.faults
 
 
 # The watch
@@ -349,7 +410,7 @@ async def test_an_unreadable_file_leaves_its_bans_in_force(files, ips, monkeypat
         raise PermissionError(13, "Permission denied", str(ips))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "open", refuse)
+        patch.setattr(ban_files, "open_list", refuse)
         await files.refresh()
     assert f"{ips}: it cannot be read (Permission denied)" in files.faults
     assert in_force(files) == ["203.0.113.0/24", "2001:db8::1"]
