@@ -137,11 +137,11 @@ async def test_programs_prove_what_browsers_prove(make):
         assert (await ann.ask("ann", "ann@example.net")).status == 200
         async with session.get(url, headers={"Accept": "application/json"}) as page:
             token = (await page.json())["form_token"]
-        assert await send("bob", form_token=token) == (400, ["too_fast"])
+        assert form_token.read(token, desk.keyring, utc_now() + timedelta(seconds=3))
         waited = form_token.make(desk.keyring, utc_now() - timedelta(seconds=3))
         assert await send("bob", form_token=waited) == (200, [])
         rows = await desk.database.read(lambda c: [*registrations.every(c)])
-    assert [each.proof for each in rows] == [None, "work", None, "form"]
+    assert [each.proof for each in rows] == [None, "work", "form"]
 
 
 async def arrived(post: MailServer, count: int) -> bool:
