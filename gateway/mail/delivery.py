@@ -23,7 +23,6 @@ import aiosmtplib
 _REUSE_WITHIN = 60.0  # seconds of idleness; servers hang up after 300 (RFC 5321 4.5.3.2.7)
 _GOODBYE = 2.0  # seconds granted to QUIT
 _GO_AHEAD = 354
-_SERVICE_CLOSING = 421  # RFC 5321 3.8: an answer to any command, and then the server hangs up
 _LINE_END, _DOT = re.compile(rb"\r\n|\r|\n"), re.compile(rb"(?m)^\.")
 
 
@@ -137,11 +136,11 @@ class Mailer:
             await client.rcpt(letter.recipient, encoding=encoding)
             await _hand_over(client, letter)
         except (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError) as refusal:
-            if refusal.code == _SERVICE_CLOSING:
-                client.close()
-            else:
-                await self._forget_envelope(client)
             permanent = 500 <= refusal.code < 600
+            if permanent:
+                await self._forget_envelope(client)
+            else:  # behind another connection there may be a server that is well
+                client.close()
             raise DeliveryError(_words("The mail server answered", refusal), permanent) from refusal
         except (aiosmtplib.SMTPException, OSError) as error:
             client.close()

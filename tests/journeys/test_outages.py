@@ -1,6 +1,8 @@
 """One part is down, the others work on, and what waited is done when it is back."""
 
 import asyncio
+import itertools
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from bot.demo.synapse import Synapse
 from bot.room.member import Member
 from tests.journeys.conftest import (
+    SMTP_PASSWORD,
     Cable,
     OpenHouse,
     Post,
@@ -16,6 +19,8 @@ from tests.journeys.conftest import (
     token_of,
     until,
 )
+from tests.stand_ins.hostile_post import Fault
+from tests.torture.mail_outage import FAULTS, Load, copies, heal, hostile_house, sockets
 
 
 async def test_the_homeserver_is_away(
@@ -91,6 +96,36 @@ async def test_the_mail_server_is_away(
     assert len(post.to(f"{last}@example.net")) == 1
     assert await gateway.stop() == 0
     assert "Traceback" not in gateway.said
+
+
+async def test_a_mail_server_that_does_what_it_likes_is_suffered_in_turn(
+    open_file_house: OpenHouse,
+) -> None:
+    """All at once what `make torture` does one by one."""
+    async with hostile_house(open_file_house, len(FAULTS)) as (house, post):
+        gateway = await house.serve()
+        await until(lambda: post.connections)  # the vigil's, at the start
+        at_rest = sockets(gateway)
+        post.hangs_up = True
+        post.faults.extend([None, *FAULTS.values()])
+        load = Load(house, 200.0, Counter(), itertools.count())
+        emails, _ = await load.go_on(len(FAULTS) / load.rate, "ann")
+        while post.faults:
+            house.hurry()
+            await asyncio.sleep(0.1)
+        await heal(house, post, emails)
+        mails = copies(post, emails)
+        assert max(mails) <= 2 and mails[2] <= sum(each.step == "dot" for each in FAULTS.values())
+        assert post.passwords == [SMTP_PASSWORD] * len(post.passwords)
+
+        post.usual = Fault("rcpt", "say", "550 5.1.1 no such mailbox")
+        (email,), _ = await load.go_on(1 / load.rate, "bob")
+        await until(lambda: house.statuses(email) == ["failed"])
+        ((told,),) = house.rows("SELECT text FROM alerts WHERE cause LIKE 'mail %'")
+        assert "no such mailbox" in told and post.to(email) == []
+        await until(lambda: sockets(gateway) <= at_rest + len(FAULTS))
+        assert await gateway.stop() == 0
+        assert "Traceback" not in gateway.said
 
 
 async def test_gateway_and_bot_need_not_each_other(

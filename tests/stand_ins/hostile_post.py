@@ -40,11 +40,13 @@ class Fault:
 
 
 class HostilePost:
-    """The server. `faults` befall the connections to come, one each, and `usual` all others."""
+    """The server. `faults` befall the connections to come, one each, and `usual` all others, also
+    those that are open."""
 
     def __init__(self, authority: trustme.CA, password: str, *, utf8: bool = False) -> None:
         self.password, self.utf8 = password, utf8
         self.offers_tls = True
+        self.hangs_up = False  # after each mail, so that each attempt is a connection
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self.context)
         self.faults: deque[Fault | None] = deque()
@@ -82,7 +84,7 @@ class HostilePost:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open.add(writer)
-        fault = self.faults.popleft() if self.faults else self.usual
+        fault = self.faults.popleft() if self.faults else None
         try:
             with suppress(ConnectionError, ssl.SSLError, asyncio.IncompleteReadError):
                 await _Line(self, fault, reader, writer).speak()
@@ -103,10 +105,14 @@ class _Line:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
-        self._post, self._fault = post, fault
+        self._post, self._own_fault = post, fault
         self._reader, self._writer = reader, writer
         self._is_tls = self._knows_us = False
         self._recipient = ""
+
+    @property
+    def _fault(self) -> Fault | None:
+        return self._own_fault or self._post.usual
 
     async def speak(self) -> None:
         """The whole conversation."""
@@ -131,6 +137,8 @@ class _Line:
                 await self._answer("rcpt", "250 OK")
             elif verb == "DATA":
                 await self._take_mail()
+                if self._post.hangs_up:
+                    return
             elif verb == "RSET":
                 await self._answer("rset", "250 OK")
             elif verb == "QUIT":

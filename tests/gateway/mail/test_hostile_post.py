@@ -18,7 +18,7 @@ from tests.stand_ins.hostile_post import STEPS, WAYS, Fault, HostilePost
 
 AUTHORITY = trustme.CA()
 PASSWORD = "s3cret-of-the-post"
-LIMIT = 1.0  # seconds for one mail
+LIMIT = 2.0  # seconds for one mail
 
 Open = Callable[..., Any]
 
@@ -96,7 +96,7 @@ async def test_no_socket_is_left_whatever_the_server_does(meet: Open) -> None:
     faults += [Fault("auth", "say", "535 5.7.8 no"), Fault("handshake", "silence")]
 
     async def suffer(fault: Fault) -> HostilePost:
-        post, mailer = await meet()
+        post, mailer = await meet(timeout=timedelta(seconds=0.5))
         post.usual = fault
         for _ in range(2):
             await refused(mailer)
@@ -159,3 +159,12 @@ async def test_a_wrong_certificate_gets_no_password(meet: Open, flaw: str) -> No
 async def test_a_host_that_is_no_name_is_our_fault_and_not_the_mails(meet: Open) -> None:
     _, mailer = await meet(host="mail..example.org")
     assert not (await refused(mailer)).permanent
+
+
+async def test_a_connection_on_which_mails_are_put_off_is_not_kept(meet: Open) -> None:
+    """One of several servers behind a name may be sick, and the next connection meet another."""
+    post, mailer = await meet()
+    post.faults.append(Fault("rcpt", "say", "451 4.3.0 something is broken here"))
+    assert not (await refused(mailer)).permanent
+    await mailer.send(letter())
+    assert post.connections == 2
