@@ -15,7 +15,7 @@ from gateway.rules.opening import Opening
 from gateway.rules.pace import Pace
 from gateway.rules.screening import Application
 from gateway.settings.settings import Settings
-from gateway.store import leases, outbox
+from gateway.store import facts, leases, outbox
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
@@ -42,6 +42,8 @@ from gateway.stories.undoing import Undoing
 from gateway.stories.vigil import Vigil
 
 _log = structlog.get_logger(__name__)
+
+_WRITTEN = "written at"  # when the database was last seen to take something
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,16 @@ class Desk:
 
     async def faults(self) -> list[str]:
         """What keeps the desk from taking requests now."""
+        second = f"{self.clock():%Y-%m-%d %H:%M:%S}"
+
+        def try_it(connection: Connection) -> None:
+            # A disk that is full lets everybody read and begin to write. Once a second is enough,
+            # for anybody may ask.
+            if facts.recall(connection, _WRITTEN) != second:
+                facts.note(connection, _WRITTEN, second)
+
         try:
-            await self.database.write(outbox.depth)
+            await self.database.write(try_it)
         except SQLAlchemyError as error:
             return [f"the database cannot be written: {complaint(error)}"]
         return []

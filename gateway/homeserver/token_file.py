@@ -90,12 +90,16 @@ class TokenFile:
         temporary = self._path.with_name(f".{self._path.name}.new")
         temporary.unlink(missing_ok=True)  # left by a process that was killed at this place
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="ascii") as stream:
-            stream.write(text)
-            stream.flush()
-            self._take_over_rights(stream.fileno())
-            os.fsync(stream.fileno())
-        temporary.replace(self._path)
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="ascii") as stream:
+                stream.write(text)
+                stream.flush()
+                self._take_over_rights(stream.fileno())
+                os.fsync(stream.fileno())
+            temporary.replace(self._path)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
         sync(self._path.parent)
 
     def _take_over_rights(self, new: int) -> None:

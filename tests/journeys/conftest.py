@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import dataclass
 from email import message_from_bytes
@@ -292,7 +292,7 @@ class House:
 
     @property
     def database(self) -> Path:
-        return self.folder / "state" / "porter.db"
+        return self.folder / self.config["state"] / "porter.db"
 
     async def start(
         self,
@@ -300,10 +300,11 @@ class House:
         config: dict[str, Any] | None = None,
         ahead: float | None = None,
         first: str = "",
+        within: Sequence[str] = (),
     ) -> Porter:
         """`porter WORDS` as a process; its clock is `ahead` by so many seconds.
 
-        `first` is Python to run in it before everything else.
+        `first` is Python to run in it before everything else, `within` a command that becomes it.
         """
         number = next(self._numbers)
         file = self.folder / f"config-{number}.yaml"
@@ -312,7 +313,7 @@ class House:
         shift = [first + PORTER] if ahead is None else [first + PORTER_AHEAD, str(ahead)]
         with log.open("wb") as stream:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-c", *shift, "--config", str(file), *words),
+                *(*within, sys.executable, "-c", *shift, "--config", str(file), *words),
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=stream,

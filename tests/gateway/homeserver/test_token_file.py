@@ -237,3 +237,22 @@ async def test_a_folder_that_takes_no_file_is_found(
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(HomeserverError, match="cannot be replaced"):
         await TokenFile(path).check()
+
+
+def full(descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+async def test_a_full_disk_leaves_the_old_tokens_in_force_and_nothing_beside_them(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = TokenFile(path)
+    await file.issue(Token("old"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(HomeserverError, match="No space left on device"):
+            await file.issue(Token("new"), instead_of=["old"])
+    assert path.read_bytes() == b"old\n"
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    await file.issue(Token("new"), instead_of=["old"])
+    assert path.read_bytes() == b"new\n"
