@@ -26,7 +26,8 @@ def strain(connection: Connection, network: str, now: datetime, most: Strain) ->
 
 def _statement() -> Prepared:
     r = registrations.c
-    refused = (r.network == bindparam("network"), r.status == Status.REFUSED)
+    # Without coalesce SQLite would look through all refused requests for those of the network.
+    refused = (r.network == bindparam("network"), func.coalesce(r.status, "") == Status.REFUSED)
     return Prepared(select(_count("heard", "lately"), _count("refused", "remembered", *refused)))
 
 
