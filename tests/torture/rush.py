@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ _COMMANDS = (
     ("token", "rotate"),
 )
 _PAUSE = 10.0  # seconds between two commands
+_PATIENCE = 120.0  # seconds for a command in this crowd
 _GLANCE = 1.0
 
 
@@ -31,7 +33,7 @@ class Rush:
 
     def __init__(self, house: House, pid: int, seed: int) -> None:
         self._house, self._pid, self._seed = house, pid, seed
-        self._commands = 0
+        self._commands: list[float] = []  # seconds that each took
         self._memory: list[float] = []  # MiB, at each glance
         self._settled = 0.0
         self.counts = Counts()
@@ -92,8 +94,10 @@ class Rush:
     async def _moderate(self) -> None:
         for words in itertools.cycle(_COMMANDS):
             await asyncio.sleep(_PAUSE)
-            await self._house.run(*words)
-            self._commands += 1
+            began = time.monotonic()
+            porter = await self._house.start(*words)
+            assert await porter.wait(_PATIENCE) == 0, porter.said
+            self._commands.append(time.monotonic() - began)
 
     async def _watch(self) -> None:
         while True:
@@ -120,7 +124,9 @@ class Rush:
                 f"{quantile(counts.late, 0.99)} ms, {quantile(counts.late, 1)} ms"
             ),
             "rows, mails sent meanwhile": f"{self.count('registrations'):,}, {sent:,}",
-            "commands meanwhile": self._commands,
+            "commands meanwhile, the slowest": (
+                f"{len(self._commands)}, {max(self._commands, default=0):.1f} s"
+            ),
             "memory at the start, settled, at the end": (
                 f"{self._memory[0]:.0f}, {self._settled:.0f}, {self._memory[-1]:.0f} MiB"
             ),
