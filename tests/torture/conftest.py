@@ -5,6 +5,7 @@ from tests.journeys.conftest import (
     open_house,
     post,
     session,
+    someone,
 )
 
-__all__ = ["open_file_house", "open_house", "post", "session"]
+__all__ = ["open_file_house", "open_house", "post", "session", "someone"]
