@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import pytest
-
 from tests.journeys.conftest import House, OpenHouse, Porter, Post, until
 from tests.journeys.small_disk import NoDisk, SmallDisk
 
@@ -69,31 +67,14 @@ async def fills_up_and_has_room_again(
     assert "Traceback" not in porter.said
 
 
-async def test_a_full_disk_keeps_every_promise_and_is_told_without_a_restart(
-    open_file_house: OpenHouse, post: Post, someone: Callable[[], str]
-) -> None:
-    house = await open_file_house(**ON_DISK)
-    (house.folder / "disk").mkdir()
-    disk = SmallDisk(house.folder / "disk", 4)
-    try:
-        try:
-            await disk.mount()
-        except NoDisk as error:
-            pytest.skip(f"{error}; the next test fills a file in its place")
-        rows = partial(disk.rows, house.database)
-        porter = await house.serve("gateway", within=disk.within, first=OFTEN)
-        asked = Asked(house, someone)
-        await fills_up_and_has_room_again(asked, porter, rows, post, disk.fill, disk.empty)
-    finally:
-        for each in house.processes:
-            await each.kill()
-        await disk.unmount()
+async def on_a_full_disk(house: House, disk: SmallDisk, asked: Asked, post: Post) -> None:
+    rows = partial(disk.rows, house.database)
+    porter = await house.serve("gateway", within=disk.within, first=OFTEN)
+    await fills_up_and_has_room_again(asked, porter, rows, post, disk.fill, disk.empty)
 
 
-async def test_files_that_cannot_grow_keep_every_promise(
-    open_file_house: OpenHouse, post: Post, someone: Callable[[], str]
-) -> None:
-    house = await open_file_house()
+async def on_files_that_cannot_grow(house: House, asked: Asked, post: Post) -> None:
+    """What needs no rights: the same errors reach the desk, as a limit of its process."""
     porter = await house.serve("gateway", first=OFTEN)
     soft, hard = resource.prlimit(porter.pid, resource.RLIMIT_FSIZE)
 
@@ -103,5 +84,23 @@ async def test_files_that_cannot_grow_keep_every_promise(
     def empty() -> None:
         resource.prlimit(porter.pid, resource.RLIMIT_FSIZE, (soft, hard))
 
-    asked = Asked(house, someone)
     await fills_up_and_has_room_again(asked, porter, house.rows, post, fill, empty)
+
+
+async def test_a_full_disk_keeps_every_promise_and_is_told_without_a_restart(
+    open_file_house: OpenHouse, post: Post, someone: Callable[[], str]
+) -> None:
+    house = await open_file_house(**ON_DISK)
+    (house.folder / "disk").mkdir()
+    disk, asked = SmallDisk(house.folder / "disk", 4), Asked(house, someone)
+    try:
+        try:
+            await disk.mount()
+        except NoDisk:
+            await on_files_that_cannot_grow(house, asked, post)
+        else:
+            await on_a_full_disk(house, disk, asked, post)
+    finally:
+        for each in house.processes:
+            await each.kill()
+        await disk.unmount()

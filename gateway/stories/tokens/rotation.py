@@ -23,7 +23,7 @@ from gateway.homeserver.homeserver import (
 )
 from gateway.rules.tokens import Schedule, new_token
 from gateway.settings.settings import Settings
-from gateway.store import alerts, audit, home, outbox, registrations, states, tokens
+from gateway.store import alerts, audit, home, lifetimes, outbox, registrations, states, tokens
 from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
 from gateway.store.tokens import IssuedToken
@@ -71,6 +71,8 @@ class Rotation:
     ) -> None:
         self._shared = settings.shares_token
         self._valid_for = settings.tokens.valid_for
+        # How long a shared token outlives the next one, or the change to own tokens.
+        self._overlap = settings.tokens.overlap if self._shared else self._valid_for
         self._own_token = OwnToken(database, source, settings.tokens.valid_for, clock)
         self._mail_domain = settings.smtp.domain
         self._database = database
@@ -137,9 +139,16 @@ class Rotation:
         if self._shared:
             await self._shared_token.settle()
         now = self._clock()
-        rotation_due, ended = await self._database.read(
-            lambda c: (self._is_due(c, now), tokens.due(c, now))
+        rotation_due, ended, too_long = await self._database.read(
+            lambda c: (
+                self._is_due(c, now),
+                tokens.due(c, now),
+                lifetimes.too_long(c, now, self._overlap),
+            )
         )
+        if too_long:
+            count = await self._database.write(lambda c: lifetimes.shorten(c, now, self._overlap))
+            _log.warning("clock_set_back", tokens_shortened=count)
         if rotation_due:
             if self._shared:
                 await self._shared_token.replace()
