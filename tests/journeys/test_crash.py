@@ -11,7 +11,7 @@ from tests.torture.writer import pull_the_plug
 
 async def test_what_was_promised_is_kept(open_file_house: OpenHouse, post: Post, seed: int) -> None:
     house = await open_file_house(tokens={"mode": "per_applicant"})
-    await Torture(house, post, seed).run(2, commands=False)
+    await Torture(house, post, seed).run(("answer", "mail"), commands=False)
 
 
 async def test_a_desk_killed_while_it_starts_starts_again(

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from statistics import median
 
@@ -17,7 +18,7 @@ _APPLICANTS = 8
 _PATIENCE = 180.0  # seconds that any one thing may take, on a machine with other work beside
 # When the plug is pulled: while it starts, at any time, and where it hurts most, right after an
 # answer was given or a mail was taken.
-_MOMENTS = ("start", "any", "answer", "answer", "mail", "mail", "mail")
+MOMENTS = ("start", "any", "answer", "answer", "mail", "mail", "mail")
 
 
 class Torture:
@@ -34,8 +35,8 @@ class Torture:
         self.waited: set[int] = set()  # mails that rested before the first of them came
         self.resting: set[str] = set()  # whose mail came, and may come again in an hour
 
-    async def run(self, kills: int, *, commands: bool = True) -> dict[str, object]:
-        """Kill so often, let it finish, and look; the figures.
+    async def run(self, moments: Sequence[str], *, commands: bool = True) -> dict[str, object]:
+        """Kill at each of `moments`, let it finish, and look; the figures.
 
         With `commands` bans come from the terminal too. What a killed one began is ended within two
         minutes, which this waits for.
@@ -51,7 +52,7 @@ class Torture:
             stdout=asyncio.subprocess.PIPE,
         )
         try:
-            await self._kill(kills, commands)
+            await self._kill(moments, commands)
             await self._finish()
         finally:
             said, _ = await reader.communicate(b"")
@@ -62,16 +63,15 @@ class Torture:
         self.editors.assert_all_is_kept()
         return self._figures(reads)
 
-    async def _kill(self, kills: int, commands: bool) -> None:
+    async def _kill(self, moments: Sequence[str], commands: bool) -> None:
         work = [self.crowd.ask_on() for _ in range(_APPLICANTS)]
         work += [self.editors.write_on()]
         if commands:
             work.append(self.editors.command_on())
         tasks = [asyncio.create_task(each) for each in work]
         try:
-            for _ in range(kills):
+            for moment in moments:
                 gateway = await self._house.start("gateway")
-                moment = self._rng.choice(_MOMENTS)
                 await self._pull(gateway, moment)
                 self.moments[moment] += 1
                 await gateway.kill()
