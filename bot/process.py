@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import getpass
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any
@@ -10,6 +12,7 @@ import click
 
 from gateway.settings.config import ConfigError, load
 from gateway.settings.settings import Settings
+from gateway.store.audit import Author
 
 
 def settings_of(context: click.Context) -> Settings:
@@ -23,6 +26,15 @@ def settings_of(context: click.Context) -> Settings:
 def faulty(error: ConfigError) -> click.ClickException:
     """Every fault of a configuration, as the terminal says them."""
     return click.ClickException("the configuration cannot be used:\n  " + "\n  ".join(error.faults))
+
+
+def at_the_terminal() -> Author:
+    """Who types commands there; in a container a user may have no name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # the latter from Python 3.13 on
+        name = str(os.getuid())
+    return Author(f"terminal:{name}")
 
 
 def calm_collector() -> None:

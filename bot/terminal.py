@@ -1,6 +1,5 @@
 """The `porter` command: runs the desk, looks after it, and gives the moderators' commands."""
 
-import getpass
 import logging
 import os
 import sys
@@ -13,13 +12,12 @@ from bot.console import Console
 from bot.mistakes import nearest
 from bot.new_file import new_file
 from bot.operator.commands import COMMANDS
-from bot.process import calm_collector, settings_of
+from bot.process import at_the_terminal, calm_collector, settings_of
 from bot.process import run as run_to_end
 from bot.service import serve
 from gateway import log
 from gateway.app import open_desk
 from gateway.settings.settings import Settings
-from gateway.store.audit import Author
 
 _CONFIG = click.Path(path_type=Path)
 
@@ -80,7 +78,7 @@ def _moderators(name: str) -> click.Command:
 
 async def _carry_out(settings: Settings, words: list[str]) -> int:
     async with open_desk(settings) as desk:
-        answer = await Console(desk).carry_out(words, Author(f"terminal:{getpass.getuser()}"))
+        answer = await Console(desk).carry_out(words, at_the_terminal())
     click.echo(answer.plain())
     for attachment in answer.attachments:
         path = Path.cwd() / attachment.name

@@ -1,7 +1,6 @@
 """The operator's commands beside running the desk, from check to rotate-key."""
 
 import asyncio
-import getpass
 import io
 import logging
 import sys
@@ -20,7 +19,7 @@ from bot.legacy.takeover import carry_out
 from bot.new_file import new_file
 from bot.operator.backup import NOT_IN_IT, BackupError, back_up
 from bot.operator.check import check as find_faults
-from bot.process import settings_of
+from bot.process import at_the_terminal, settings_of
 from bot.room.session import Refused, RoomError, Session, Unanswered
 from bot.room.signing import reset
 from bot.sheets import FORMATS
@@ -30,7 +29,6 @@ from gateway.homeserver.homeserver import HomeserverError
 from gateway.rules.letters import visible
 from gateway.settings.settings import Settings
 from gateway.store import audit, registrations
-from gateway.store.audit import Author
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
 
@@ -76,7 +74,7 @@ def import_(context: click.Context, folder: Path, yes: bool) -> None:
             return
         if not yes:
             click.confirm("Import this?", abort=True)
-        asyncio.run(carry_out(plan, Author(f"terminal:{getpass.getuser()}")))
+        asyncio.run(carry_out(plan, at_the_terminal()))
     except (OSError, HomeserverError, SQLAlchemyError) as error:
         raise click.ClickException(
             f"{_reason(error)}. What is missing can be imported again."
@@ -215,7 +213,7 @@ def rotate_key(context: click.Context, drop_old: bool, yes: bool) -> None:
 
 
 async def _rotate_key(database: Database, keyring: Keyring, drop_old: bool) -> None:
-    now, author = utc_now(), Author(f"terminal:{getpass.getuser()}")
+    now, author = utc_now(), at_the_terminal()
     try:
         await asyncio.to_thread(database.open)
         keyring.open(now)

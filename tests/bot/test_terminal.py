@@ -247,3 +247,17 @@ def test_a_backup_says_what_is_not_in_it(folder: Path) -> None:
     again = porter(folder, "backup", str(target))
     assert again.exit_code == 1
     assert "a backup overwrites nothing" in again.output
+
+
+def test_a_user_without_a_name_commands_by_his_number(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def unknown(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert porter(folder, "ban", "ip", "203.0.113.7").exit_code == 0
+    assert f"by terminal:{os.getuid()} " in (folder / "bans" / "ips.txt").read_text()
