@@ -134,6 +134,19 @@ async def test_the_page_and_the_mail_say_how_long_a_token_lasts(open_house):
     assert house.rotation.ends_at(token) == MIDNIGHT + timedelta(days=1, hours=2)
 
 
+async def test_a_clock_that_is_set_back_prolongs_no_token(open_house):
+    house = await open_house(tokens={"mode": "per_applicant", "valid_for": "7d"})
+    await house.apply("ann", "ann@example.net")
+    token = await house.rotation.token_for(1)
+    house.clock.turn(days=-1)
+    await house.rotation.look()
+    after = await house.database.read(lambda c: tokens.get(c, token.id))
+    assert after.withdraw_at == house.clock.now + timedelta(days=7)
+    house.clock.turn(days=7)
+    await house.rotation.look()
+    assert token.value not in house.source.in_force
+
+
 async def test_without_an_overlap_a_mail_at_the_slot_waits_for_its_token(shared):
     await shared.rotation.look()
     old = await current(shared)
