@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -49,6 +50,8 @@ from gateway.supervision import supervise
 from gateway.web.server import WebServer
 
 _log = structlog.get_logger(__name__)
+
+_THREADS = 32  # asyncio's own number is six on two cores
 
 
 @asynccontextmanager
@@ -219,6 +222,8 @@ async def open_page(desk: Desk) -> WebServer:
 
     Raises ConfigError when the port is taken or the page's own files cannot be used.
     """
+    # Hosts are looked up on these threads too, and a resolver that hangs must not hold up the bans.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS))
     try:
         server = WebServer(desk.settings, desk)
         await server.start()

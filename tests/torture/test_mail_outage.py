@@ -1,6 +1,8 @@
 """A mail server goes wrong in every way in turn, while applicants go on asking."""
 
+import asyncio
 import itertools
+import time
 from collections import Counter
 
 import pytest
@@ -17,6 +19,12 @@ from tests.torture.mail_outage import (
     sockets,
 )
 
+# A look-up of the mail server's name takes as long as a dead name server makes it take.
+HANGING = (
+    "import socket, time; real = socket.getaddrinfo;"
+    " socket.getaddrinfo = lambda host, *more, **also:"
+    " (host == 'localhost' and time.sleep(25)) or real(host, *more, **also); "
+)
 RATE, SECONDS = 20.0, 6.0
 ROOM = 1000.0  # milliseconds of the p99: generous, for the machine may be busy with others
 
@@ -55,6 +63,25 @@ async def test_a_hostile_mail_server_is_no_applicants_trouble(open_file_house: O
         assert await gateway.stop() == 0
         assert "Traceback" not in gateway.said
     tell("The mail server", figures)
+
+
+@pytest.mark.torture
+async def test_a_resolver_that_hangs_holds_up_neither_applicants_nor_bans(
+    open_file_house: OpenHouse,
+) -> None:
+    async with hostile_house(open_file_house) as (house, _):
+        house.config["smtp"]["timeout"] = "10s"
+        gateway = await house.serve(first=HANGING)
+        load = Load(house, RATE, Counter(), itertools.count())
+        _, times = await load.go_on(25.0, "well")  # as many look-ups hang as ever will
+        (house.folder / "bans" / "emails.txt").write_text("@spam.example\n")
+        began = time.monotonic()
+        while (await house.ask(f"n{time.monotonic_ns()}", "eve@spam.example")).status != 403:
+            await asyncio.sleep(0.1)
+        lasted = time.monotonic() - began
+        assert p99(times) < ROOM and lasted < 8
+        await gateway.kill()  # its threads sleep on
+    tell("A resolver that hangs", {"p99": f"{p99(times):.0f} ms", "ban after": f"{lasted:.1f} s"})
 
 
 def post_had_it(fault: str) -> bool:
