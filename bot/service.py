@@ -1,6 +1,7 @@
 """The bot at work: a desk, its moderators' room, and the alerts between them."""
 
 import asyncio
+import gc
 import signal
 from functools import partial
 from pathlib import Path
@@ -106,6 +107,7 @@ async def serve(
                         await page.settled()
                 finally:
                     await before.close()
+                gc.collect()  # a whole desk of it, which the calm collector would leave for hours
     finally:
         try:
             await asyncio.gather(shift.end(), *([page.stop()] if page else []))
