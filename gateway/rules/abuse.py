@@ -4,11 +4,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 
 from gateway.rules.limits import Limit
 
-MOST_CAUSES = 10_000  # remembered at once; the longest silent is forgotten first
+MOST_CAUSES = 5_000  # remembered at once; the longest silent is forgotten first
 _MOST_SAMPLES = 5  # of one burst, when it begins
 
 Sample = Callable[[], str]
@@ -44,7 +44,7 @@ class Bursts:
         self.limit = limit
         self._enough = max(1, limit.count)
         self._numbers = count()
-        self._seen: OrderedDict[str, OrderedDict[object, _Item]] = OrderedDict()
+        self._seen: OrderedDict[str, dict[object, _Item]] = OrderedDict()
 
     def note(
         self, cause: str, now: datetime, sample: Sample = _nothing, value: str | None = None
@@ -56,10 +56,13 @@ class Bursts:
         items = self._items(cause)
         key = next(self._numbers) if value is None else value
         item = items.pop(key, _Item(now, sample))
-        item.at = now
+        item.at, item.sample = now, sample
         items[key] = item
         if len(items) > self._enough:
-            items.popitem(last=False)
+            del items[next(iter(items))]
+        if len(items) > _MOST_SAMPLES:
+            # What a sample holds is most of the memory: only the last of them may be told.
+            next(islice(reversed(items.values()), _MOST_SAMPLES, None)).sample = _nothing
         since = next(iter(items.values())).at
         if len(items) < self._enough or now - since > self.limit.within:
             return None
@@ -68,11 +71,11 @@ class Bursts:
             return None
         for each in untold:
             each.is_told = True
-        samples = tuple(each.sample for each in untold[-_MOST_SAMPLES:])
-        return Burst(len(untold), untold[0].at, samples)
+        samples = [each.sample for each in untold if each.sample is not _nothing]
+        return Burst(len(untold), untold[0].at, tuple(samples[-_MOST_SAMPLES:]))
 
-    def _items(self, cause: str) -> OrderedDict[object, _Item]:
-        items = self._seen.setdefault(cause, OrderedDict())
+    def _items(self, cause: str) -> dict[object, _Item]:
+        items = self._seen.setdefault(cause, {})
         self._seen.move_to_end(cause)
         if len(self._seen) > MOST_CAUSES:
             self._seen.popitem(last=False)

@@ -1,6 +1,9 @@
 """Abuse: an alert when refusals come thick, and none when they come one by one."""
 
+import weakref
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -80,3 +83,18 @@ def test_with_a_value_only_different_ones_count():
     bursts = Bursts(Limit(3, timedelta(minutes=1)))
     told = [bursts.note("one person", START, value=name) for name in "aabbacdd"]
     assert [burst and burst.count for burst in told] == [*[None] * 5, 3, 1, None]
+
+
+def test_of_many_only_the_last_few_are_kept_to_be_looked_at() -> None:
+    bursts = Bursts(Limit(20, timedelta(days=1)))
+    kept: weakref.WeakSet[Callable[[], str]] = weakref.WeakSet()
+    for number in range(19):
+        sample = partial(str, number)
+        kept.add(sample)
+        assert bursts.note("c", START, sample, f"name{number}") is None
+    del sample
+    assert len(kept) == 5
+    burst = bursts.note("c", START, lambda: "19", "name19")
+    assert burst is not None
+    assert burst.count == 20
+    assert [each() for each in burst.samples] == ["15", "16", "17", "18", "19"]
