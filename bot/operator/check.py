@@ -123,7 +123,8 @@ def _check_bans(folder: Path) -> list[Finding]:
 
 def _check_review(settings: Settings) -> list[Finding]:
     caution = settings.review.caution
-    if settings.bot is not None or caution == Caution():
+    is_carefree = caution == Caution() and settings.addresses.throwaway != "review"
+    if settings.bot is not None or is_carefree:
         return []
     text = (
         "review: requests wait for a person, and no bot tells one; set up the section bot, or look"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from gateway.rules.addresses import address_key, folded, parse_address
+from gateway.rules.addresses import address_key, folded, parse_domain
 from gateway.rules.globs import expression, is_glob
 from gateway.rules.networks import canonical_network
 from gateway.rules.patterns import compiled
@@ -47,7 +47,6 @@ class Ban:
 
 
 _REMARK = re.compile(r"\s+#")
-_DOMAIN = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_-]{1,63})*")
 _NOT_IN_LOCAL = re.compile(r'[()<>\[\]:;@\\,"]')
 _LONGEST_REASON = 300
 _REVIEW = "review"
@@ -81,7 +80,7 @@ def _canonical_email(value: str) -> str:
         if all(map(compiled(expression(value)).search, _ADDRESSES)):
             raise ValueError(f"{value[:60]!r} is every address there is: pause the desk instead")
         if at and not is_glob(domain):
-            value = f"{'' if local == '*' else local}@{_ascii_domain(domain)}"
+            value = f"{'' if local == '*' else local}@{parse_domain(domain)}"
         compiled(expression(value))
         return folded(value)
     if not at:
@@ -91,21 +90,8 @@ def _canonical_email(value: str) -> str:
         )
     if _NOT_IN_LOCAL.search(local):
         raise ValueError(f"{value[:60]!r} is no e-mail address: nobody has one with {local[:40]!r}")
-    domain = _ascii_domain(domain)
+    domain = parse_domain(domain)
     return address_key(local, domain) if local else f"@{domain}"
-
-
-def _ascii_domain(domain: str) -> str:
-    ascii_domain = domain.rstrip(".").lower()
-    if not ascii_domain.isascii():
-        # As the addresses that it will be compared with: there are two ways to write "ß" in ASCII.
-        try:
-            ascii_domain = parse_address(f"a@{ascii_domain}").domain
-        except ValueError:
-            ascii_domain = ""
-    if not _DOMAIN.fullmatch(ascii_domain):
-        raise ValueError(f"{domain[:60]!r} is no domain name")
-    return ascii_domain
 
 
 def guess_kind(value: str) -> Kind:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.rules.addresses import EmailAddress
+from gateway.rules.domains import Domains
 from gateway.rules.limits import Limit
 from gateway.rules.networks import IPAddress, neighbourhood
-from gateway.rules.throwaway import throwaway_domain
 
 
 class DoubtCode(StrEnum):
@@ -37,13 +37,13 @@ class Caution:
 
     all: bool = False
     new_networks: bool = False
-    throwaway_domains: bool = False
     after: Limit | None = None
 
 
 def doubts(
     caution: Caution,
     *,
+    domains: Domains,
     bans: tuple[str, ...],
     ip: IPAddress,
     address: EmailAddress | None,
@@ -56,10 +56,9 @@ def doubts(
     within the span of `caution.after`.
     """
     found = [Doubt(DoubtCode.BAN, ban) for ban in bans[:5]]
-    if caution.throwaway_domains and address is not None:
-        domain = throwaway_domain(address.domain)
-        if domain is not None:
-            found.append(Doubt(DoubtCode.THROWAWAY_DOMAIN, domain))
+    listed = None if address is None else domains.thrown_away(address.domain, "review")
+    if listed is not None:
+        found.append(Doubt(DoubtCode.THROWAWAY_DOMAIN, listed))
     if caution.new_networks and network_is_new:
         found.append(Doubt(DoubtCode.NEW_NETWORK, str(neighbourhood(ip))))
     if caution.after is not None and not caution.after.allows(accepted):

@@ -11,6 +11,7 @@ from enum import StrEnum
 from gateway.rules.addresses import EmailAddress, parse_address
 from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import Kind
+from gateway.rules.domains import EVERYBODY, Domains
 from gateway.rules.evidence import NO_EVIDENCE, Evidence
 from gateway.rules.limits import Limit
 from gateway.rules.names import parse_name
@@ -34,6 +35,8 @@ class Code(StrEnum):
     EMAIL_MALFORMED = "email_malformed"
     NETWORK_BANNED = "network_banned"
     EMAIL_BANNED = "email_banned"
+    EMAIL_ELSEWHERE = "email_elsewhere"
+    EMAIL_THROWAWAY = "email_throwaway"
     NAME_BANNED = "name_banned"
     NAME_HELD = "name_held"
     NAME_TAKEN = "name_taken"
@@ -51,6 +54,8 @@ FIELDS = {
     Code.NAME_TAKEN: "requested_username",
     Code.EMAIL_MALFORMED: "email",
     Code.EMAIL_BANNED: "email",
+    Code.EMAIL_ELSEWHERE: "email",
+    Code.EMAIL_THROWAWAY: "email",
 }
 
 
@@ -101,7 +106,13 @@ class Screened:
 
 
 def screen(
-    application: Application, *, server_name: str, book: BanBook, opening: Opening, now: datetime
+    application: Application,
+    *,
+    server_name: str,
+    book: BanBook,
+    opening: Opening,
+    now: datetime,
+    domains: Domains = EVERYBODY,
 ) -> Screened:
     """Everything that speaks against an application and can be known without asking anybody."""
     name, address = None, None
@@ -119,8 +130,17 @@ def screen(
         refusals.append(Refusal(Code.EMAIL_MALFORMED, str(error), str(error)))
     found = hits(book, application.ip, address, name, now)
     refusals += _refusing(book, found)
+    if address is not None:
+        refusals += _unwelcome(domains, address.domain)
     met = [(kind, value) for kind, values in found.items() for value in values]
     return Screened(name, address, tuple(refusals), tuple(met))
+
+
+def _unwelcome(domains: Domains, domain: str) -> list[Refusal]:
+    if not domains.are_open_to(domain):
+        return [Refusal(Code.EMAIL_ELSEWHERE, domain)]
+    listed = domains.thrown_away(domain, "refuse")
+    return [] if listed is None else [Refusal(Code.EMAIL_THROWAWAY, listed)]
 
 
 def banned(

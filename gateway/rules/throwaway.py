@@ -5,13 +5,12 @@ A megabyte of names, read at the first question: a desk that does not ask does n
 
 from functools import cache
 
+from gateway.rules.addresses import parent_among
+
 
 def throwaway_domain(domain: str) -> str | None:
     """The listed domain that an ASCII domain is, or lies below; None for any other."""
-    listed = _listed()
-    labels = domain.lower().split(".")
-    parents = (".".join(labels[at:]) for at in range(len(labels)))
-    return next((parent for parent in parents if parent in listed), None)
+    return parent_among(domain, _listed())
 
 
 @cache

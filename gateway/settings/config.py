@@ -83,6 +83,8 @@ _WORDS = {
     "model_type": "must be a section with keys of its own, or be left out",
     "int_parsing": "must be a whole number",
     "bool_parsing": "must be true or false",
+    "tuple_type": "must be a list",
+    "frozen_set_type": "must be a list",
     "string_type": "must be text; write it in quotes",
     "literal_error": "must be {expected}",
     "greater_than_equal": "must be {ge} or more",

@@ -55,11 +55,10 @@ class Review(Section):
 
     all: bool = False
     new_networks: bool = False
-    throwaway_domains: bool = False
     after: LimitText | None = None
     rejection_mail: bool = False
 
     @property
     def caution(self) -> Caution:
         """The same, as the rules read it."""
-        return Caution(self.all, self.new_networks, self.throwaway_domains, self.after)
+        return Caution(self.all, self.new_networks, self.after)

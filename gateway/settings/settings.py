@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from gateway.rules.limits import Limit
+from gateway.settings.addresses import Addresses
 from gateway.settings.homeserver import Homeserver
 from gateway.settings.mail import Mail, Smtp
 from gateway.settings.registration import Registration, Review, Tokens
@@ -29,6 +30,7 @@ class Settings(Section):
     homeserver: Homeserver
     tokens: Tokens = Tokens()
     registration: Registration = Registration()
+    addresses: Addresses = Addresses()
     review: Review = Review()
     smtp: Smtp
     mail: Mail = Mail()

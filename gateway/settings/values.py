@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from croniter import CroniterBadDateError, croniter
 from pydantic import BeforeValidator, Field, ValidationInfo
 
+from gateway.rules.addresses import parse_domain
 from gateway.rules.durations import parse_duration
 from gateway.rules.limits import Limit, parse_limit
 
@@ -49,6 +50,15 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     return ip_network(value, strict=False)
 
 
+def _domain(value: object) -> str:
+    try:
+        if isinstance(value, str):
+            return parse_domain(value)
+    except ValueError:
+        pass
+    raise ValueError("must be a domain, such as example.org; those below it are meant too")
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a path")
@@ -72,6 +82,7 @@ LimitText = Annotated[Limit, BeforeValidator(_limit)]
 Share = Annotated[float, BeforeValidator(_share)]
 Size = Annotated[int, BeforeValidator(_size)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+DomainName = Annotated[str, BeforeValidator(_domain)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 HumanCheckMode = Annotated[Literal["off", "light", "strict"], BeforeValidator(_human_check)]

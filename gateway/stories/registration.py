@@ -70,6 +70,7 @@ class Registrar:
         self._settings = settings
         self._rules = settings.registration
         self._caution = settings.review.caution
+        self._domains = settings.addresses.domains
         self._database = database
         self._keyring = keyring
         self._bans = bans
@@ -110,6 +111,7 @@ class Registrar:
             book=self._bans.book,
             opening=await self._hours.opening(),
             now=now,
+            domains=self._domains,
         )
         examined = self._human_check.examine(application.evidence)
         request = _request(application, screened)
@@ -217,6 +219,7 @@ class Registrar:
         asks = self._caution.new_networks
         return doubts(
             self._caution,
+            domains=self._domains,
             bans=tuple(value for _, value in screened.met),
             ip=application.ip,
             address=screened.address,

@@ -29,6 +29,8 @@ STATUS = {
     Code.EMAIL_MALFORMED: 422,
     Code.NETWORK_BANNED: 403,
     Code.EMAIL_BANNED: 403,
+    Code.EMAIL_ELSEWHERE: 403,
+    Code.EMAIL_THROWAWAY: 403,
     Code.NAME_BANNED: 403,
     Code.NAME_HELD: 409,
     Code.NAME_TAKEN: 409,
@@ -208,6 +210,10 @@ def _words(refusal: Refusal, speech: NullTranslations) -> str:
             return _("Requests from your network are not accepted here.")
         case Code.EMAIL_BANNED:
             return _("This e-mail address cannot be used here.")
+        case Code.EMAIL_ELSEWHERE:
+            return _("Please use the e-mail address that your organisation gave you.")
+        case Code.EMAIL_THROWAWAY:
+            return _("Please use an e-mail address that you will keep.")
         case Code.NAME_BANNED:
             return _("This user name cannot be used here. Please choose another.")
         case Code.NAME_HELD | Code.NAME_TAKEN:

@@ -7,17 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.rules.addresses import parse_address
+from gateway.rules.domains import EVERYBODY, Domains
 from gateway.rules.doubts import Caution, Doubt, DoubtCode, doubts
 from gateway.rules.limits import Limit
 from gateway.rules.networks import plain_address
 
 LIMIT = Limit(20, timedelta(days=1))
-CAREFUL = Caution(all=True, new_networks=True, throwaway_domains=True, after=LIMIT)
+CAREFUL = Caution(all=True, new_networks=True, after=LIMIT)
+CHOOSY = Domains(throwaway="review")
 
 
-def found(caution, *, bans=(), email="a@yopmail.com", is_new=True, accepted=20):
+def found(caution, *, domains=EVERYBODY, bans=(), email="a@yopmail.com", is_new=True, accepted=20):
     return doubts(
         caution,
+        domains=domains,
         bans=bans,
         ip=plain_address("203.0.113.7"),
         address=parse_address(email),
@@ -27,7 +30,7 @@ def found(caution, *, bans=(), email="a@yopmail.com", is_new=True, accepted=20):
 
 
 def test_every_reason_is_told_in_order_with_what_it_is_about():
-    assert found(CAREFUL, bans=("^adm", "@x.example")) == [
+    assert found(CAREFUL, domains=CHOOSY, bans=("^adm", "@x.example")) == [
         Doubt(DoubtCode.BAN, "^adm"),
         Doubt(DoubtCode.BAN, "@x.example"),
         Doubt(DoubtCode.THROWAWAY_DOMAIN, "yopmail.com"),
@@ -45,7 +48,6 @@ def test_without_caution_only_a_ban_asks_for_a_look():
 @pytest.mark.parametrize(
     ("caution", "harmless"),
     [
-        (Caution(throwaway_domains=True), {"email": "a@example.net"}),
         (Caution(new_networks=True), {"is_new": False}),
         (Caution(after=LIMIT), {"accepted": 19}),
     ],
@@ -55,8 +57,15 @@ def test_each_reason_holds_alone_and_only_for_what_it_is_about(caution, harmless
     assert found(caution, **harmless) == []
 
 
+def test_a_throw_away_domain_is_looked_at_only_where_the_operator_wants_it():
+    (doubt,) = found(Caution(), domains=CHOOSY)
+    assert doubt == Doubt(DoubtCode.THROWAWAY_DOMAIN, "yopmail.com")
+    assert found(Caution(), domains=CHOOSY, email="a@example.net") == []
+    assert found(Caution(), domains=Domains(throwaway="refuse")) == []
+
+
 @given(
-    st.builds(Caution, st.booleans(), st.booleans(), st.booleans(), st.none() | st.just(LIMIT)),
+    st.builds(Caution, st.booleans(), st.booleans(), st.none() | st.just(LIMIT)),
     st.lists(st.text(), max_size=9).map(tuple),
     st.booleans(),
     st.integers(0, 50),

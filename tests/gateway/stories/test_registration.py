@@ -66,6 +66,24 @@ async def test_every_reason_of_one_request_is_recorded_in_order(house):
     assert house.names.asked == []  # a refused name is nobody's business
 
 
+async def test_where_only_the_school_may_ask_others_are_refused(open_house):
+    house = await open_house(addresses={"only_domains": ["School.example", "bücher.example"]})
+    assert await house.codes("ann", "ann@pupils.school.example") == []
+    assert await house.codes("bob", "bob@BÜCHER.example") == []
+    (refusal,) = await house.apply("eve", "eve@myschool.example")
+    assert (refusal.code, refusal.field) == (Code.EMAIL_ELSEWHERE, "email")
+    assert (await house.rows())[2].refusals[0]["detail"] == "myschool.example"
+    assert await house.owed() == 2
+
+
+async def test_throw_away_addresses_are_refused_where_the_operator_says_so(open_house):
+    addresses = {"throwaway_domains": ["brief.example"], "good_domains": ["yopmail.fr"]}
+    house = await open_house(addresses={"throwaway": "refuse", **addresses})
+    assert await house.codes("ann", "ann@mail.yopmail.com") == ["email_throwaway"]
+    assert await house.codes("bob", "bob@brief.example") == ["email_throwaway"]
+    assert await house.codes("cid", "cid@yopmail.fr") == []
+
+
 async def test_malformed_fields_are_refused_together_and_kept_as_typed(house):
     assert await house.codes("Änn", "no address") == ["name_malformed", "email_malformed"]
     (row,) = await house.rows()

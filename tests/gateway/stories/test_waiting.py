@@ -50,7 +50,7 @@ async def test_a_refusal_beats_a_review(open_house):
 
 
 async def test_a_throw_away_address_is_looked_at(open_house):
-    house = await open_house(review={"throwaway_domains": True})
+    house = await open_house(addresses={"throwaway": "review"})
     assert await house.hear("ann", "ann@mail.yopmail.com") == LOOKED_AT
     assert await house.hear("bob", "bob@gmail.com") == GRANTED
 
@@ -124,9 +124,8 @@ async def test_networks_that_were_served_before_the_look_began_are_not_new(open_
 CAUTIONS = [
     {"all": True},
     {"new_networks": True},
-    {"throwaway_domains": True},
     {"after": "1 per 1d"},
-    {"all": True, "new_networks": True, "throwaway_domains": True, "after": "2 per 1h"},
+    {"all": True, "new_networks": True, "after": "2 per 1h"},
 ]
 ASKED = ("one", "ann@yopmail.com", "192.0.2.1")  # for the address in question
 PROBES = [

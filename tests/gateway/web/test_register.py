@@ -129,6 +129,7 @@ def test_the_statuses() -> None:
     assert STATUS[Code.NAME_MALFORMED] == STATUS[Code.EMAIL_MALFORMED] == 422
     assert STATUS[Code.NETWORK_BANNED] == STATUS[Code.EMAIL_BANNED] == STATUS[Code.NAME_BANNED]
     assert STATUS[Code.NAME_BANNED] == 403
+    assert STATUS[Code.EMAIL_ELSEWHERE] == STATUS[Code.EMAIL_THROWAWAY] == 403
     assert STATUS[Code.NAME_HELD] == STATUS[Code.NAME_TAKEN] == 409
 
 
@@ -167,6 +168,18 @@ async def test_both_malformed_fields_are_told_at_once(client: TestClient, desk: 
     data = await (await client.post("/register", data=TYPED, headers=JSON)).json()
     assert [error["code"] for error in data["errors"]] == ["name_malformed", "email_malformed"]
     assert data["errors"][1]["message"] == "No <at> sign."
+
+
+@pytest.mark.parametrize("code", [Code.EMAIL_ELSEWHERE, Code.EMAIL_THROWAWAY])
+async def test_an_unwelcome_domain_is_told_at_the_field_and_no_list_is_shown(
+    client: TestClient, desk: Any, code: Code
+) -> None:
+    desk.refusals = (Refusal(code, "school.example"),)
+    answer = await client.post("/register", data=TYPED)
+    html = await answer.text()
+    assert answer.status == 403
+    assert 'id="email-fault">Please use ' in html
+    assert "school.example" not in html
 
 
 async def test_the_earlier_reason_wins(client: TestClient, desk: Any) -> None:
