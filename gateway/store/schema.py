@@ -152,6 +152,7 @@ mails = Table(
     Column("last_error", Text),
     Column("sent_at", UtcDateTime),
     Index("mails_due", "status", "due_at"),
+    Index("mails_in_turn", "status", "attempts", "due_at"),
     Index("mails_by_registration", "registration_id"),
 )
 

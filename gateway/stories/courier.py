@@ -111,7 +111,7 @@ class Courier:
     async def claim(self, most: int) -> list[Mail]:
         """Lease due mails."""
         # A look first: an idle desk need not write to the disk each second.
-        if not (await self._database.read(outbox.depth))[0]:
+        if await self._database.read(outbox.is_empty):
             return []
         return await self._database.write(lambda c: outbox.claim(c, most, self._clock()))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
 from gateway.rules.opening import Opening
@@ -16,6 +17,7 @@ from gateway.store.database import Database
 
 _PAUSE = "pause"
 _GLANCE = timedelta(seconds=1)  # how long the page may show what was read
+_STALE = timedelta(seconds=3)  # beyond, everybody waits until it is read anew
 
 
 def schedule_of(settings: Settings) -> Schedule | None:
@@ -40,10 +42,21 @@ class Hours:
         self._read_at: datetime | None = None
 
     async def opening(self) -> Opening:
-        """The desk's state, at most a second old. Raises sqlalchemy's DBAPIError."""
+        """The desk's state, a second old, or at most three while somebody else reads it.
+
+        Raises sqlalchemy's DBAPIError.
+        """
         now = self._clock()
-        if self._read_at is None or not timedelta() <= now - self._read_at < _GLANCE:
-            self._pause = await self._database.read(lambda c: facts.recall(c, _PAUSE))
+        before = self._read_at
+        age = None if before is None else now - before
+        if age is None or not timedelta() <= age < _GLANCE:
+            if age is not None and timedelta() <= age < _STALE:
+                self._read_at = now  # in a rush all would ask: whoever comes meanwhile need not
+            try:
+                self._pause = await self._database.read(lambda c: facts.recall(c, _PAUSE))
+            except SQLAlchemyError:
+                self._read_at = before
+                raise
             self._read_at = now
         return self._judge(self._pause, now)
 

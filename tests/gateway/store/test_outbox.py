@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from gateway.store import outbox
 from gateway.store.schema import registrations
@@ -61,6 +62,23 @@ async def test_what_a_killed_desk_left_goes_out_at_once_and_then_rests_for_an_ho
     assert await claim(database, NOW + hour - timedelta(seconds=1)) == []
     (mail,) = await claim(database, NOW + hour)
     assert (mail.attempts, mail.unsure) == (0, 2)
+
+
+async def test_the_first_of_a_long_queue_are_found_without_sorting_it(database, owed):
+    def plan(connection):
+        said = []
+
+        def listen(conn, cursor, statement, parameters, context, executemany):
+            if statement.startswith("SELECT mails.id"):
+                said.extend(cursor.execute("EXPLAIN QUERY PLAN " + statement, parameters))
+
+        event.listen(connection, "before_cursor_execute", listen)
+        assert outbox.claim(connection, 1, NOW)
+        return [row[3] for row in said]
+
+    assert await database.write(plan) == [
+        "SEARCH mails USING INDEX mails_in_turn (status=? AND attempts=?)"
+    ]
 
 
 async def test_a_sent_mail_is_owed_no_more(database, owed):

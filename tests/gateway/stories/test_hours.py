@@ -125,6 +125,22 @@ async def test_many_visitors_at_once_ask_the_database_and_agree(house):
     assert set(seen) == {Opening(False)}
 
 
+async def test_in_a_rush_one_visitor_a_second_asks_the_database(house, monkeypatch):
+    await house.hours.opening()
+    asked = []
+    read = house.database.read
+
+    async def count(work):
+        asked.append(work)
+        return await read(work)
+
+    monkeypatch.setattr(house.database, "read", count)
+    house.clock.turn(seconds=2)
+    seen = await asyncio.gather(*(house.hours.opening() for _ in range(50)))
+    assert set(seen) == {Opening(True)}
+    assert len(asked) == 1
+
+
 async def test_inside_a_transaction_the_pause_of_this_moment_counts(house):
     hours = Hours(house.database, Schedule("0 0 * * *"), house.clock)
     assert (await hours.opening()).is_open

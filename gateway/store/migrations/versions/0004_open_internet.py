@@ -14,6 +14,7 @@ def upgrade() -> None:
     op.add_column("registrations", sa.Column("wide_network", sa.Text))
     op.add_column("registrations", sa.Column("proof", sa.Text))
     op.add_column("mails", sa.Column("unsure", sa.Integer, nullable=False, server_default="0"))
+    op.create_index("mails_in_turn", "mails", ["status", "attempts", "due_at"])
     op.create_index(
         "registrations_by_wide_network",
         "registrations",
