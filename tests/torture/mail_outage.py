@@ -55,7 +55,8 @@ class Load:
     numbers: "itertools.count[int]"
 
     async def go_on(self, seconds: float, kind: str) -> tuple[list[str], list[float]]:
-        """Ask for so long: the addresses, and each one's milliseconds from when it fell due."""
+        """Ask for so long: the addresses of those who were heard, and everybody's milliseconds from
+        when he was due. Whoever finds the desk busy is told so."""
         began, asked = time.monotonic(), []
         for number in range(round(seconds * self.rate)):
             due = began + number / self.rate
@@ -63,14 +64,16 @@ class Load:
             name = f"{kind}{next(self.numbers)}"
             asked.append(asyncio.create_task(self._ask(name, due)))
         done = await asyncio.gather(*asked)
-        assert set(self.statuses) == {200}, self.statuses
-        return [email for email, _ in done], [lasted for _, lasted in done]
+        assert set(self.statuses) <= {200, 503}, self.statuses
+        heard = [email for email, status, _ in done if status == 200]
+        assert len(heard) > len(done) / 2
+        return heard, [lasted for _, _, lasted in done]
 
-    async def _ask(self, name: str, due: float) -> tuple[str, float]:
+    async def _ask(self, name: str, due: float) -> tuple[str, int, float]:
         email = f"{name}@example.net"
         reply = await self.house.ask(name, email)
         self.statuses[reply.status] += 1
-        return email, (time.monotonic() - due) * 1000
+        return email, reply.status, (time.monotonic() - due) * 1000
 
 
 def p99(milliseconds: list[float]) -> float:
