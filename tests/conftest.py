@@ -5,11 +5,16 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
+import hypothesis
 import pytest
 
 from bot.demo.ports import free_port
 from bot.demo.synapse import Synapse
 from tests.stand_ins.front_door import FrontDoor
+
+# A busy machine is no fault of the code.
+hypothesis.settings.register_profile("porter", deadline=None)
+hypothesis.settings.load_profile("porter")
 
 Stand = Callable[..., Awaitable[FrontDoor]]
 

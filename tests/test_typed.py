@@ -47,7 +47,7 @@ bans: bans
 web: {public_url: "https://register.example.org"}
 homeserver: {kind: token_file, url: "http://127.0.0.1:1", token_file: token}
 tokens: {mode: shared}
-registration: {limits: {network: null, all: null}}
+registration: {limits: {email: null, domain: null, ipv4: null, network: null, all: null}}
 review: {all: true}
 alerts: {burst: 1 per 10m, names_by_address: 1 per 1d}
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}

@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import click
@@ -12,11 +12,12 @@ from bot.commands.bans import told_of
 from bot.commands.notes import told_notes
 from bot.commands.table import Call, table, when
 from gateway.homeserver.homeserver import NameAvailability
-from gateway.rules.addresses import parse_address
+from gateway.rules.addresses import is_for_everybody, parse_address
 from gateway.rules.bans import Ban, Kind, guess_kind
+from gateway.rules.limits import Scope
 from gateway.rules.names import parse_name
-from gateway.rules.networks import neighbourhood, plain_address
-from gateway.store import hits, notes, precedents
+from gateway.rules.networks import neighbourhood, plain_address, wide_neighbourhood
+from gateway.store import crowds, hits, notes, precedents
 
 _MOST = 50  # bans in one answer
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
@@ -59,7 +60,7 @@ async def test(call: Call, words: tuple[str, ...]) -> Answer:
     """Say which rules an address or a name meets, and why.
 
     The bans that hit it, with their authors and reasons; whether it is malformed; for an address
-    what was heard from its network, for a name whether it is still free.
+    how full its limits are, for a name whether it is still free.
     """
     kind, value = _asked(words)
     if kind is Kind.IP:
@@ -72,15 +73,25 @@ async def test(call: Call, words: tuple[str, ...]) -> Answer:
 async def _test_address(call: Call, value: str) -> Answer:
     address, now = plain_address(value), call.desk.clock()
     lines = await _met(call, Kind.IP, value, call.desk.bans.book.networks(address, now))
-    limit, network = call.desk.settings.registration.limits.network, neighbourhood(address)
-    if limit is not None:
-        since = now - limit.within
-        count = await call.desk.database.read(
-            lambda c: precedents.heard_from(c, str(network), since)
-        )
-        full = "" if limit.allows(count) else ": a request from there is refused"
-        lines.append((f"Heard {count} from ", code(network), f", the limit is {limit}{full}."))
-    return Answer(tuple(lines))
+    whose = {Scope.NETWORK: str(neighbourhood(address))}
+    wide = wide_neighbourhood(address)
+    whose |= {Scope.IPV4: str(address)} if wide is None else {Scope.IPV6_48: str(wide)}
+    return Answer((*lines, *await _limits(call, whose, "from")))
+
+
+async def _limits(call: Call, whose: Mapping[Scope, str], way: str) -> list[Line]:
+    """How full the limits are that a request would meet."""
+    limits, now = call.desk.settings.registration.limits.by_scope, call.desk.clock()
+    asked = [(scope, each, limit) for scope, each in whose.items() for limit in limits[scope]]
+    counts = await call.desk.database.read(
+        lambda c: [crowds.heard(c, scope, each, limit, now) for scope, each, limit in asked]
+    )
+    lines: list[Line] = []
+    for (scope, each, limit), count in zip(asked, counts, strict=True):
+        end = "mailed nothing" if scope is Scope.EMAIL else "refused"
+        full = "" if limit.allows(count) else f": another request is {end}"
+        lines.append((f"Heard {count} {way} ", code(each), f", the limit is {limit}{full}."))
+    return lines
 
 
 async def _test_email(call: Call, value: str) -> Answer:
@@ -89,7 +100,10 @@ async def _test_email(call: Call, value: str) -> Answer:
     except ValueError as error:
         return _malformed(value, error)
     book, now = call.desk.bans.book, call.desk.clock()
-    return Answer(tuple(await _met(call, Kind.EMAIL, value, book.addresses(address, now))))
+    whose = {Scope.EMAIL: address.key}
+    whose |= {} if is_for_everybody(address.domain) else {Scope.DOMAIN: address.domain}
+    lines = await _met(call, Kind.EMAIL, value, book.addresses(address, now))
+    return Answer((*lines, *await _limits(call, whose, "with")))
 
 
 async def _test_name(call: Call, value: str) -> Answer:

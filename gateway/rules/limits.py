@@ -1,7 +1,8 @@
 """Limits that read as sentences: `10 per 1h` lets ten requests through in any hour."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import StrEnum
 
 from gateway.rules.durations import format_duration, parse_duration
 
@@ -21,6 +22,30 @@ class Limit:
     def allows(self, seen: int) -> bool:
         """Whether one more fits when `seen` were counted within the span."""
         return seen < self.count
+
+
+class Scope(StrEnum):
+    """Of what the requests are counted, by the key of the configuration."""
+
+    EMAIL = "email"  # one mailbox, however it is spelt
+    DOMAIN = "domain"  # one mail domain, but for those that everybody uses
+    IPV4 = "ipv4"  # one IPv4 address
+    NETWORK = "network"  # an IPv4 /24, an IPv6 /64
+    IPV6_48 = "ipv6_48"
+    ALL = "all"
+
+
+Limits = dict[Scope, tuple[Limit, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """A limit that is used up for one request: whose, and from when on it has room again."""
+
+    scope: Scope
+    whose: str
+    limit: Limit
+    room_at: datetime
 
 
 def parse_limit(text: str) -> Limit:

@@ -81,6 +81,13 @@ def place(ip: str, network: str) -> IPAddress | None:
     return ip_network(network).network_address if network else None
 
 
+def wide_neighbourhood(address: IPAddress) -> IPv6Network | None:
+    """The /48 around an IPv6 address: often one customer's too. None for IPv4."""
+    if isinstance(address, IPv4Address):
+        return None
+    return IPv6Network((int(address), 48), strict=False)
+
+
 class NetworkSet:
     """Networks by prefix length, so that a look-up costs one probe for each length in use."""
 

@@ -4,6 +4,7 @@ The web turns a code into public words; moderators read the detail. Nothing here
 person sees, and nothing here asks the clock, the disk or the network.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,9 +14,9 @@ from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import Kind
 from gateway.rules.domains import EVERYBODY, Domains
 from gateway.rules.evidence import NO_EVIDENCE, Evidence
-from gateway.rules.limits import Limit
+from gateway.rules.limits import Crowd, Scope
 from gateway.rules.names import parse_name
-from gateway.rules.networks import IPAddress, neighbourhood
+from gateway.rules.networks import IPAddress
 from gateway.rules.opening import Opening
 
 
@@ -24,7 +25,9 @@ class Code(StrEnum):
 
     CLOSED = "closed"
     TOO_MANY_FROM_NETWORK = "too_many_from_network"
+    TOO_MANY_FROM_DOMAIN = "too_many_from_domain"
     TOO_MANY_IN_ALL = "too_many_in_all"
+    TOO_MANY_MAILS_WAIT = "too_many_mails_wait"
     TOO_MANY_UNPROVEN = "too_many_unproven"
     NOT_PROVEN = "not_proven"
     PROOF_EXPIRED = "proof_expired"
@@ -178,15 +181,21 @@ def hits(
     }
 
 
-def crowded(
-    ip: IPAddress, from_network: int, in_all: int, *, network: Limit | None, all: Limit | None
-) -> list[Refusal]:
-    """Refusals for limits that are used up, given how many were counted within their spans."""
-    refusals = []
-    if network is not None and not network.allows(from_network):
-        detail = f"{from_network} from {neighbourhood(ip)}, the limit is {network}"
-        refusals.append(Refusal(Code.TOO_MANY_FROM_NETWORK, detail, "", network.within))
-    if all is not None and not all.allows(in_all):
-        detail = f"{in_all} in all, the limit is {all}"
-        refusals.append(Refusal(Code.TOO_MANY_IN_ALL, detail, "", all.within))
-    return refusals
+_CROWDED = {Scope.DOMAIN: Code.TOO_MANY_FROM_DOMAIN, Scope.ALL: Code.TOO_MANY_IN_ALL}
+
+
+def crowded(crowds: Sequence[Crowd], now: datetime) -> list[Refusal]:
+    """Refusals for the limits that are used up.
+
+    But for a mailbox's own: refused for that, a stranger would learn that somebody else asked.
+    """
+    return [
+        Refusal(
+            _CROWDED.get(each.scope, Code.TOO_MANY_FROM_NETWORK),
+            f"{each.limit.count} {each.whose}, the limit is {each.limit}",
+            "",
+            each.room_at - now,
+        )
+        for each in crowds
+        if each.scope is not Scope.EMAIL
+    ]

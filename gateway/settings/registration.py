@@ -1,14 +1,15 @@
 """Who may ask, how often, and what a person looks at first; and the tokens that they get."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
+from gateway.rules import limits as rules
 from gateway.rules.doubts import Caution
 from gateway.rules.limits import Limit
 from gateway.settings.section import Section
-from gateway.settings.values import Cron, Duration, HumanCheckMode, LimitText
+from gateway.settings.values import Cron, Duration, HumanCheckMode, LimitList, LimitText
 
 
 class Tokens(Section):
@@ -29,15 +30,25 @@ class Tokens(Section):
 
 
 class Limits(Section):
-    """How many requests the desk hears: from one neighbourhood (/24, /64), and in all.
+    """How many requests the desk hears of one kind, refused ones too; and in all, without those.
 
     `unproven` are those that the human check lets through without a proof of work, from one
-    neighbourhood.
+    neighbourhood; `waiting` is how many mails may be owed before nobody may ask any more.
     """
 
-    network: LimitText | None = Limit(10, timedelta(hours=1))
-    all: LimitText | None = Limit(1000, timedelta(days=1))
+    email: LimitList = (Limit(5, timedelta(days=1)),)
+    domain: LimitList = (Limit(60, timedelta(hours=1)),)
+    ipv4: LimitList = (Limit(5, timedelta(hours=1)),)
+    network: LimitList = (Limit(10, timedelta(hours=1)),)
+    ipv6_48: LimitList = (Limit(30, timedelta(hours=1)),)
+    all: LimitList = (Limit(200, timedelta(hours=1)), Limit(1000, timedelta(days=1)))
     unproven: LimitText | None = Limit(3, timedelta(hours=1))
+    waiting: Annotated[int, Field(ge=0, le=1_000_000)] | None = 5000
+
+    @property
+    def by_scope(self) -> rules.Limits:
+        """The same, as the rules read them."""
+        return {scope: getattr(self, scope) for scope in rules.Scope}
 
 
 class Registration(Section):

@@ -26,6 +26,12 @@ def _limit(value: object) -> Limit:
     return parse_limit(value)
 
 
+def _limits(value: object) -> tuple[Limit, ...]:
+    if value is None:
+        return ()
+    return tuple(map(_limit, value if isinstance(value, list) else [value]))
+
+
 def _share(value: object) -> float:
     number = value.removesuffix("%").strip() if isinstance(value, str) else ""
     if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", number) or float(number) > 100:
@@ -79,6 +85,7 @@ def _cron(value: object) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 LimitText = Annotated[Limit, BeforeValidator(_limit)]
+LimitList = Annotated[tuple[Limit, ...], BeforeValidator(_limits)]
 Share = Annotated[float, BeforeValidator(_share)]
 Size = Annotated[int, BeforeValidator(_size)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]

@@ -44,8 +44,6 @@ _ACCEPTED = [each for each in Status if each != Status.REFUSED]
 class Seen:
     """What the desk already heard, as far as it matters for one request."""
 
-    from_network: int
-    in_all: int
     name_held: bool
     address_known: bool
     accepted: int
@@ -56,17 +54,13 @@ def seen(
     request: Request,
     now: datetime,
     *,
-    network: Limit | None,
-    all: Limit | None,
     cooldown: timedelta,
     one_account_per_address: bool,
     caution: Caution = _CAREFREE,
     pseudonyms: tuple[str, ...] = (),
 ) -> Seen:
-    """Count and look up, in one statement of the deciding transaction.
+    """Look up, in one statement of the deciding transaction.
 
-    From one network every request counts, refused ones too; in all only those that were not
-    refused count, or one flood would close the desk for everybody. Counting ends at the limit.
     A name held by the same address from the same network is no hindrance (somebody pressed the
     button twice). From elsewhere it is, whatever address is given: answering by address would
     tell a stranger who asked for the name. Under its `pseudonyms` an address is found whose rows
@@ -74,8 +68,6 @@ def seen(
     """
     after = caution.after
     query = _seen(
-        network is not None,
-        all is not None,
         one_account_per_address,
         after is not None,
         len(pseudonyms),
@@ -88,14 +80,10 @@ def seen(
         "now": now,
         "cooled_since": now - cooldown,
     }
-    if network is not None:
-        values |= {"network_since": now - network.within, "network_most": network.count}
-    if all is not None:
-        values |= {"all_since": now - all.within, "all_most": all.count}
     if after is not None:
         values |= {"after_since": now - after.within, "after_most": after.count}
     row = query.first(connection, values)
-    return Seen(int(row[0]), int(row[1]), bool(row[2]), bool(row[3]), int(row[4]))
+    return Seen(bool(row[0]), bool(row[1]), int(row[2]))
 
 
 def is_new(connection: Connection, network: str) -> bool:
@@ -126,17 +114,12 @@ def room_for_unproven(
 
 @cache  # building the statement anew costs more than running it
 def _seen(
-    count_network: bool,
-    count_all: bool,
     one_account_per_address: bool,
     count_accepted: bool,
     pseudonyms: int,
 ) -> Prepared:
     r, now = registrations.c, bindparam("now", type_=UtcDateTime)
     same_network = r.network == bindparam("network")
-    accepted = _is_one_of(_ACCEPTED)
-    from_network = _count("network", same_network) if count_network else _NOTHING
-    in_all = _count("all", accepted) if count_all else _NOTHING
     named: list[BindParameter[str]] = [
         bindparam(f"pseudonym_{place}") for place in range(pseudonyms)
     ]
@@ -173,8 +156,8 @@ def _seen(
     if named:
         of_refuser = or_(*(unwanted.c.pseudonym == each for each in named))
         address = or_(address, select(unwanted.c.pseudonym).where(of_refuser).exists())
-    in_after = _count("after", accepted) if count_accepted else _NOTHING
-    return Prepared(select(from_network, in_all, held, address, in_after))
+    in_after = _count("after", _is_one_of(_ACCEPTED)) if count_accepted else _NOTHING
+    return Prepared(select(held, address, in_after))
 
 
 _NOTHING = select(literal(0)).scalar_subquery()

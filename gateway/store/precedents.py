@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from gateway.store.registrations import HOLDING, Status
 from gateway.store.schema import registrations
@@ -61,13 +61,6 @@ def holder(connection: Connection, name: str, now: datetime) -> Holder | None:
     )
     row = connection.execute(query).first()
     return None if row is None else Holder(*row)
-
-
-def heard_from(connection: Connection, network: str, since: datetime) -> int:
-    """How many requests of any status came from a /24 or /64 since then."""
-    r = registrations.c
-    query = select(func.count()).where(r.network == network, r.created_at > since)
-    return int(connection.execute(query).scalar_one())
 
 
 def addresses_under(connection: Connection, name: str, most: int) -> list[str]:

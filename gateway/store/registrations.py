@@ -49,6 +49,7 @@ class Request:
     ip: str
     network: str
     language: str
+    wide_network: str | None = None  # the /48 around an IPv6 address
 
 
 @dataclass(frozen=True, slots=True)

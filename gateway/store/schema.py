@@ -64,7 +64,12 @@ registrations = Table(
         sqlite_where=text("wide_network IS NOT NULL"),
     ),
     Index("registrations_by_email", "email_key", "created_at"),
-    Index("registrations_by_domain", "domain", "status"),  # all that counting a large one reads
+    Index("registrations_by_ip", "ip", "created_at"),
+    # All that counting a large one reads, of a time or by status.
+    Index("registrations_by_domain", "domain", "created_at", "status"),
+    Index(  # without the refused ones, of which a flood may bring any number
+        "registrations_accepted", "created_at", sqlite_where=text("status <> 'refused'")
+    ),
     Index("registrations_by_name", "name", "held_until"),
     Index("registrations_by_status", "status", "created_at"),
     # Empty when a request is recorded, so that recording it costs nothing here.

@@ -1,8 +1,8 @@
 """The story of one request: screened, counted, decided and recorded in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -11,10 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import NameAvailability, Names
 from gateway.rules.doubts import Doubt, doubts
-from gateway.rules.networks import neighbourhood
+from gateway.rules.limits import Scope
+from gateway.rules.networks import neighbourhood, wide_neighbourhood
 from gateway.rules.screening import Application, Code, Refusal, Screened, crowded, screen
 from gateway.settings.settings import Settings
-from gateway.store import hits, lookback, outbox, registrations
+from gateway.store import crowds, hits, lookback, outbox, registrations
 from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.keyring import Keyring
@@ -29,6 +30,7 @@ from gateway.stories.waiting import announce
 
 _log = structlog.get_logger(__name__)
 
+_MAILS_WAIT = timedelta(minutes=10)  # after which some of so many will have gone
 _LONGEST = 255  # characters kept of what was typed into a field
 _ORDER = {code: place for place, code in enumerate(Code)}
 
@@ -69,6 +71,8 @@ class Registrar:
     ) -> None:
         self._settings = settings
         self._rules = settings.registration
+        self._limits = settings.registration.limits.by_scope
+        self._most_waiting = settings.registration.limits.waiting
         self._caution = settings.review.caution
         self._domains = settings.addresses.domains
         self._database = database
@@ -147,13 +151,10 @@ class Registrar:
         # The time of the decision: at that of the arrival, requests that overtook this one while
         # it waited for the homeserver would lie in the future, and no limit would count them.
         now = self._clock()
-        limits = self._rules.limits
         seen = lookback.seen(
             connection,
             request,
             now,
-            network=limits.network,
-            all=limits.all,
             cooldown=self._rules.email_cooldown,
             one_account_per_address=not self._rules.multiple_users_per_email,
             caution=self._caution,
@@ -169,13 +170,14 @@ class Registrar:
             # A moderator paused the desk since the page looked.
             wait = None if opening.changes_at is None else opening.changes_at - now
             refusals.append(Refusal(Code.CLOSED, opening.message or "closed", "", wait))
-        refusals += crowded(
-            application.ip,
-            seen.from_network,
-            seen.in_all,
-            network=limits.network,
-            all=limits.all,
-        )
+        found = crowds.used_up(connection, request, now, self._limits)
+        refusals += crowded(found, now)
+        if self._most_waiting is not None and crowds.mails_wait(connection, self._most_waiting):
+            detail = f"{self._most_waiting} mails are owed"
+            refusals.append(Refusal(Code.TOO_MANY_MAILS_WAIT, detail, "", _MAILS_WAIT))
+        if any(each.scope is Scope.EMAIL for each in found):
+            # Refused, a stranger would learn that somebody else asked with that address.
+            seen = replace(seen, address_known=True)
         if seen.name_held:
             refusals.append(Refusal(Code.NAME_HELD, "held by another request"))
         if availability is NameAvailability.TAKEN:
@@ -265,7 +267,7 @@ def _status(refusals: list[Refusal], looks: list[Doubt], seen: Seen) -> Status:
 
 def _request(application: Application, screened: Screened) -> Request:
     typed_name, typed_email = _kept(application.name), _kept(application.email)
-    address = screened.address
+    address, wide = screened.address, wide_neighbourhood(application.ip)
     return Request(
         name=screened.name or typed_name,
         email=address.text if address else typed_email,
@@ -273,6 +275,7 @@ def _request(application: Application, screened: Screened) -> Request:
         ip=str(application.ip),
         network=str(neighbourhood(application.ip)),
         language=application.language,
+        wide_network=None if wide is None else str(wide),
     )
 
 

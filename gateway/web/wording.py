@@ -17,7 +17,9 @@ from gateway.words import time_left
 STATUS = {
     Code.CLOSED: 503,
     Code.TOO_MANY_FROM_NETWORK: 429,
+    Code.TOO_MANY_FROM_DOMAIN: 429,
     Code.TOO_MANY_IN_ALL: 429,
+    Code.TOO_MANY_MAILS_WAIT: 503,
     Code.TOO_MANY_UNPROVEN: 429,
     # 400 is said for nothing else: who proves nothing hears of nothing else either.
     Code.NOT_PROVEN: 400,
@@ -78,7 +80,7 @@ def refused(
     if pause is None and is_closed:
         changes = None if opening.is_open else opening.changes_at
         pause = _CLOSED if changes is None else changes - now
-    elif pause is None and status == 429:
+    elif pause is None and status in (429, 503):
         pause = _TOO_MANY
     retry_after = None if pause is None else seconds(pause)
     return Answer(status, tuple(complaints.values()), retry_after, is_closed)
@@ -184,6 +186,12 @@ def _words(refusal: Refusal, speech: NullTranslations) -> str:
             return _("Registration is closed.")
         case Code.TOO_MANY_FROM_NETWORK:
             return _("Too many requests came from your network. Please try again later.")
+        case Code.TOO_MANY_FROM_DOMAIN:
+            return _(
+                "Too many requests came with addresses of this domain. Please try again later."
+            )
+        case Code.TOO_MANY_MAILS_WAIT:
+            return _("Too many mails wait to be sent. Please try again later.")
         case Code.TOO_MANY_IN_ALL:
             return _("The desk is very busy at the moment. Please try again later.")
         case Code.TOO_MANY_UNPROVEN:

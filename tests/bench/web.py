@@ -29,7 +29,8 @@ web: {{port: {web}, trusted_proxies: [127.0.0.1]}}
 homeserver: {{kind: token_file, url: "http://127.0.0.1:{homeserver}", token_file: token}}
 tokens: {{mode: shared}}
 smtp: {{host: 127.0.0.1, port: {smtp}, security: none, from: p@bench.example}}
-registration: {{limits: {{network: null, all: null, unproven: null}}}}
+registration:
+  limits: {{email: null, domain: null, ipv4: null, network: null, all: null, unproven: null}}
 """
 
 

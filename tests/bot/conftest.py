@@ -24,7 +24,9 @@ state: state
 bans: bans
 homeserver: {kind: token_file, url: "http://127.0.0.1:1", token_file: token}
 tokens: {mode: shared}
-registration: {human_check: "off"}
+registration:
+  human_check: "off"
+  limits: {email: null, domain: null, ipv4: null, ipv6_48: null}
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """
 

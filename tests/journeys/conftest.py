@@ -475,7 +475,9 @@ async def open_house(
                 },
                 "tokens": {"mode": "per_applicant"},
                 "registration": {
-                    "limits": {"network": None, "all": None},
+                    "limits": dict.fromkeys(
+                        ("email", "domain", "ipv4", "network", "ipv6_48", "all")
+                    ),
                     "human_check": "off",  # the journeys post by hand
                 },
                 "smtp": {

@@ -26,7 +26,7 @@ def last_end(house: House) -> datetime:
 async def test_leaps_of_a_day_rotate_once_each_and_neither_open_nor_jam_anything(
     open_file_house: OpenHouse, post: Post, someone: Callable[[], str]
 ) -> None:
-    limits = {"network": "2 per 1h", "all": None}
+    limits = {"network": "2 per 1h"}
     house = await open_file_house(
         tokens={"rotation": "0 * * * *", "overlap": "20m"}, registration={"limits": limits}
     )

@@ -55,7 +55,7 @@ class HumanCheck:
         self._keyring = keyring
         self._clock = clock
         self._unproven = rules.limits.unproven
-        self._usual = usual([each for each in (rules.limits.all,) if each is not None])
+        self._usual = usual(rules.limits.all)
 
     async def challenge(self, ip: IPAddress) -> dict[str, Any]:
         """Something for a browser at `ip` to solve."""

@@ -66,7 +66,7 @@ async def test_an_address_is_tried_against_bans_and_the_limit(typed, apply, cloc
         await apply(f"ann{number}", f"ann{number}@example.net")
     last = (await typed("test 203.0.113.9")).plain().splitlines()[-1]
     assert last == (
-        "Heard 10 from 203.0.113.0/24, the limit is 10 per 1h: a request from there is refused."
+        "Heard 10 from 203.0.113.0/24, the limit is 10 per 1h: another request is refused."
     )
 
 

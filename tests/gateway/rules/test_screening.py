@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gateway.rules.ban_book import BanBook
 from gateway.rules.bans import Ban, Kind
-from gateway.rules.limits import Limit
+from gateway.rules.limits import Crowd, Limit, Scope
 from gateway.rules.networks import plain_address
 from gateway.rules.opening import Opening
 from gateway.rules.screening import FIELDS, Application, Code, Refusal, banned, crowded, screen
@@ -100,19 +100,23 @@ def test_many_hits_are_told_in_short():
     assert refusal.detail.count(", ") == 4
 
 
-def test_limits_that_are_used_up_refuse():
-    network, everybody = Limit(3, timedelta(hours=1)), Limit(100, timedelta(days=1))
-    assert crowded(IP, 2, 99, network=network, all=everybody) == []
-    assert crowded(IP, 1000, 1000, network=None, all=None) == []
-    assert crowded(IP, 3, 100, network=network, all=everybody) == [
-        Refusal(
-            Code.TOO_MANY_FROM_NETWORK,
-            "3 from 203.0.113.0/24, the limit is 3 per 1h",
-            "",
-            timedelta(hours=1),
-        ),
-        Refusal(Code.TOO_MANY_IN_ALL, "100 in all, the limit is 100 per 1d", "", timedelta(days=1)),
+def test_limits_that_are_used_up_refuse_until_there_is_room():
+    hourly, soon = Limit(3, timedelta(hours=1)), NOW + timedelta(minutes=7)
+    crowds = [
+        Crowd(Scope.EMAIL, "from ann@x.org", hourly, soon),
+        Crowd(Scope.DOMAIN, "with addresses of x.org", hourly, soon),
+        Crowd(Scope.IPV6_48, "from 2001:db8::/48", hourly, soon),
+        Crowd(Scope.ALL, "in all", hourly, soon),
     ]
+    found = crowded(crowds, NOW)
+    # Nobody is told of others who asked with the same address.
+    assert codes(found) == [
+        Code.TOO_MANY_FROM_DOMAIN,
+        Code.TOO_MANY_FROM_NETWORK,
+        Code.TOO_MANY_IN_ALL,
+    ]
+    assert {each.retry_after for each in found} == {timedelta(minutes=7)}
+    assert found[1].detail == "3 from 2001:db8::/48, the limit is 3 per 1h"
 
 
 def test_every_field_of_a_refusal_is_a_field_of_the_form():

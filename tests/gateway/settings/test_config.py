@@ -30,7 +30,7 @@ def test_a_whole_one_is_read(tmp_path):
     settings = load(tmp_path / "config.yaml")
     assert settings.state == tmp_path / "state"
     assert settings.tokens.valid_for == timedelta(days=3)
-    assert settings.registration.limits.network == Limit(5, timedelta(minutes=10))
+    assert settings.registration.limits.network == (Limit(5, timedelta(minutes=10)),)
     assert "hush" not in repr(settings)
 
 

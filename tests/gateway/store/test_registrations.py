@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from gateway.rules.limits import Limit
 from gateway.store import audit, lookback, registrations, tokens
 from gateway.store.audit import PORTER
 from gateway.store.registrations import Request, Status
@@ -21,8 +20,6 @@ def look(connection, request, now=NOW, one=False, pseudonyms=()):
         connection,
         request,
         now,
-        network=Limit(10, HOUR),
-        all=Limit(1000, DAY),
         cooldown=DAY,
         one_account_per_address=one,
         pseudonyms=pseudonyms,
@@ -39,28 +36,6 @@ async def add(database, request, status=Status.PENDING, now=NOW):
 
 async def see(database, request, now=NOW, one=False, pseudonyms=()):
     return await database.read(lambda c: look(c, request, now, one, pseudonyms))
-
-
-async def test_refused_requests_count_too_and_only_within_the_span(database):
-    for age in (timedelta(), HOUR / 2, HOUR, 2 * DAY):
-        await add(database, ANN, Status.REFUSED, NOW - age)
-    seen = await see(database, ANN)
-    assert (seen.from_network, seen.in_all) == (2, 0)
-    assert not seen.name_held
-    assert not seen.address_known
-
-
-async def test_only_requests_that_were_not_refused_count_in_all(database):
-    for status in Status:
-        await add(database, ANN, status)
-    seen = await see(database, BOB)
-    assert (seen.from_network, seen.in_all) == (0, len(Status) - 1)
-
-
-async def test_counting_ends_at_the_limit(database):
-    for _ in range(12):
-        await add(database, ANN, Status.REFUSED)
-    assert (await see(database, ANN)).from_network == 10
 
 
 async def test_a_registration_is_found_by_its_number(database):
@@ -87,11 +62,6 @@ async def test_an_account_ends_the_wait_for_it(database):
     assert await database.read(lambda c: registrations.awaiting_account(c, NOW, 10)) == []
     assert (await database.read(lambda c: registrations.get(c, id))).registered_at == NOW
     assert not await database.write(lambda c: registrations.registered(c, id, NOW))
-
-
-async def test_a_clock_set_back_does_not_jam_the_limits(database):
-    await add(database, ANN, Status.REFUSED, NOW + DAY)
-    assert (await see(database, ANN)).in_all == 0
 
 
 async def test_a_held_name_is_held_from_elsewhere_whatever_the_address(database):

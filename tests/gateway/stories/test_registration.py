@@ -416,3 +416,29 @@ async def test_each_ban_that_a_request_meets_is_counted(house):
     values = [(Kind.IP, "203.0.113.0/24"), (Kind.EMAIL, "@example.net"), (Kind.NAME, "^a")]
     found = await house.database.read(lambda c: hits.of(c, values))
     assert [found[each].count for each in values] == [1, 2, 1]
+
+
+async def test_beyond_a_mailboxs_limit_the_page_is_the_same_and_nothing_is_mailed(open_house):
+    limits = {"email": "2 per 1d", "network": None}
+    house = await open_house(
+        registration={
+            "email_cooldown": "0s",
+            "multiple_users_per_email": True,
+            "limits": limits,
+        }
+    )
+    for number, spelling in enumerate(("a.nn@gmail.com", "ann+x@gmail.com", "ann@googlemail.com")):
+        assert await house.codes(f"ann{number}", spelling) == []
+    assert [each.status for each in await house.rows()] == ["pending", "pending", "repeat"]
+    house.clock.turn(days=1)
+    assert await house.codes("ann3", "ann@gmail.com") == []
+    assert (await house.rows())[-1].status == "pending"
+
+
+async def test_while_too_many_mails_wait_nobody_may_ask(open_house):
+    house = await open_house(registration={"limits": {"waiting": 1}})
+    assert await house.codes() == []
+    (refusal,) = await house.apply("bob", "bob@example.net")
+    assert (refusal.code, refusal.retry_after) == ("too_many_mails_wait", timedelta(minutes=10))
+    await house.deliver()
+    assert await house.codes("bob", "bob@example.net") == []

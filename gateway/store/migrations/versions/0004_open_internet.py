@@ -21,6 +21,15 @@ def upgrade() -> None:
         ["wide_network", "created_at"],
         sqlite_where=sa.text("wide_network IS NOT NULL"),
     )
+    op.create_index("registrations_by_ip", "registrations", ["ip", "created_at"])
+    op.drop_index("registrations_by_domain", "registrations")
+    op.create_index("registrations_by_domain", "registrations", ["domain", "created_at", "status"])
+    op.create_index(
+        "registrations_accepted",
+        "registrations",
+        ["created_at"],
+        sqlite_where=sa.text("status <> 'refused'"),
+    )
     op.create_table(
         "spent",
         sa.Column("id", sa.Text, primary_key=True),
