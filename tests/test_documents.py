@@ -20,6 +20,7 @@ from gateway.settings.settings import Settings
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EXAMPLE = (ROOT / "example-config.yaml").read_text()
+SECURITY = (ROOT / "SECURITY.md").read_text()
 
 
 def keys(model: type[BaseModel], path: str = "") -> dict[str, Any]:
@@ -204,3 +205,21 @@ async def test_the_readme_tells_what_each_kind_can_do(
     async with aiohttp.ClientSession() as session:
         can = make_homeserver(settings, session, NoRoom()).abilities
     assert row(kind, ways, can) in README.splitlines()
+
+
+THREATS = re.findall(
+    r"^\| (?!attack|who|---)(.+) \| (.+) \| (`tests/.+`) \|$", SECURITY, re.MULTILINE
+)
+
+
+def test_the_threats_are_a_table_of_three_columns() -> None:
+    _, _, part = SECURITY.partition("## Attacks")
+    rows = [line for line in part.partition("## What the operator")[0].splitlines() if "`" in line]
+    assert len(rows) == len(THREATS) > 50
+
+
+@pytest.mark.parametrize(("attack", "tests"), [(each[0], each[2]) for each in THREATS])
+def test_every_threat_names_tests_that_exist(attack: str, tests: str) -> None:
+    for named in tests.split(", "):
+        path, _, name = named.strip("`").partition("::")
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(), re.MULTILINE), named
