@@ -16,6 +16,7 @@ from gateway.edges import make_composer, make_homeserver, make_mailer, make_wher
 from gateway.homeserver.pulse import Pulse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
+from gateway.mail.exchangers import Exchangers
 from gateway.settings.config import ConfigError
 from gateway.settings.settings import Settings
 from gateway.store.ban_files import BanFiles
@@ -29,6 +30,7 @@ from gateway.stories.accounts.watcher import AccountWatcher
 from gateway.stories.ban_watch import BanWatch
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
+from gateway.stories.destinations import Destinations
 from gateway.stories.foresight import Foresight
 from gateway.stories.forgetting import Forgetting
 from gateway.stories.hours import Hours, schedule_of
@@ -141,6 +143,9 @@ def _bind(
         rotation=rotation,
         composer=composer,
         mailer=mailer,
+        destinations=Destinations(
+            settings, database, keyring, Exchangers(settings.addresses.resolver), clock
+        ),
         bell=bell,
         clock=clock,
     )

@@ -26,6 +26,7 @@ HOMES = {
     "click": ("bot/",),
     "croniter": ("gateway/rules/", "gateway/settings/values.py"),
     "disposable_email_domains": ("gateway/rules/throwaway.py",),
+    "dns": ("gateway/mail/exchangers.py",),
     "re2": ("gateway/rules/",),
     "matplotlib": ("bot/chart.py",),
     "altcha": ("gateway/stories/human/challenge.py", "bot/demo/applicant.py"),

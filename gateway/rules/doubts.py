@@ -18,6 +18,8 @@ class DoubtCode(StrEnum):
 
     BAN = "ban"  # a ban line with `review`
     THROWAWAY_DOMAIN = "throwaway_domain"
+    THROWAWAY_MAIL_SERVER = "throwaway_mail_server"
+    NO_MAIL_SERVER = "no_mail_server"
     NEW_NETWORK = "new_network"
     MANY_REQUESTS = "many_requests"
     EVERY_REQUEST = "every_request"

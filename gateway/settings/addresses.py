@@ -2,7 +2,7 @@
 
 from gateway.rules.domains import Domains, Treatment
 from gateway.settings.section import Section
-from gateway.settings.values import DomainName
+from gateway.settings.values import DomainName, NameServer
 
 
 class Addresses(Section):
@@ -12,6 +12,8 @@ class Addresses(Section):
     throwaway: Treatment = "accept"
     throwaway_domains: frozenset[DomainName] = frozenset()
     good_domains: frozenset[DomainName] = frozenset()
+    mx: bool = True
+    resolver: NameServer | None = None
 
     @property
     def domains(self) -> Domains:

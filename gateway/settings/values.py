@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,6 +65,16 @@ def _domain(value: object) -> str:
     raise ValueError("must be a domain, such as example.org; those below it are meant too")
 
 
+def _name_server(value: object) -> tuple[str, int]:
+    found = re.fullmatch(r"(?:\[([0-9a-f:]+)\]|([0-9.]+)):([0-9]{1,5})", str(value))
+    try:
+        if found is not None and 0 < int(found[3]) < 65536:
+            return str(ip_address(found[1] or found[2])), int(found[3])
+    except ValueError:
+        pass
+    raise ValueError("must be an IP address and a port, such as 127.0.0.53:53 or '[::1]:53'")
+
+
 def _path(value: object, info: ValidationInfo) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("must be a path")
@@ -90,6 +100,7 @@ Share = Annotated[float, BeforeValidator(_share)]
 Size = Annotated[int, BeforeValidator(_size)]
 Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 DomainName = Annotated[str, BeforeValidator(_domain)]
+NameServer = Annotated[tuple[str, int], BeforeValidator(_name_server)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Cron = Annotated[str, BeforeValidator(_cron)]
 HumanCheckMode = Annotated[Literal["off", "light", "strict"], BeforeValidator(_human_check)]

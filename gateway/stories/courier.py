@@ -15,6 +15,7 @@ from gateway.clock import Clock, utc_now
 from gateway.homeserver.homeserver import HomeserverError, NameAvailability, Names, NotYet
 from gateway.mail.compose import ACCOUNT_NOTICES, Composer, Notice
 from gateway.mail.delivery import DeliveryError, Mailer
+from gateway.mail.exchangers import NoWord
 from gateway.rules.addresses import parse_address
 from gateway.rules.networks import place
 from gateway.rules.screening import Refusal, banned
@@ -24,6 +25,7 @@ from gateway.store.ban_files import BanFiles
 from gateway.store.database import Database, complaint
 from gateway.store.outbox import Mail
 from gateway.store.registrations import LIVE, Registration, Status
+from gateway.stories.destinations import Destinations
 from gateway.stories.outcomes import Outcomes
 from gateway.stories.tokens.rotation import Rotation
 
@@ -51,6 +53,7 @@ class Courier:
         rotation: Rotation,
         composer: Composer,
         mailer: Mailer,
+        destinations: Destinations,
         bell: asyncio.Event,
         clock: Clock = utc_now,
     ) -> None:
@@ -61,6 +64,7 @@ class Courier:
         self._rotation = rotation
         self._composer = composer
         self._mailer = mailer
+        self._destinations = destinations
         self._clock = clock
         self._bell = bell
         self._outcomes = Outcomes(settings, database, clock)
@@ -123,6 +127,8 @@ class Courier:
             await self._outcomes.failed(mail, str(error), error.permanent, unsure=error.unsure)
         except HomeserverError as error:
             await self._outcomes.failed(mail, str(error), False, waits=isinstance(error, NotYet))
+        except NoWord as error:
+            await self._outcomes.failed(mail, str(error), False, waits=True)
         except ValueError as error:
             await self._outcomes.failed(mail, str(error), True)
         except asyncio.CancelledError:
@@ -154,6 +160,9 @@ class Courier:
             return
         if mail.kind == "review":
             await self._tell(mail, registration, "review")
+            return
+        if await self._destinations.is_doubted(mail, registration):
+            self._bell.set()
             return
         if await self._is_taken(mail, registration):
             await self._tell(mail, registration, "taken")

@@ -24,6 +24,8 @@ _HOUR = timedelta(hours=1)
 WHY = {
     DoubtCode.BAN: "a ban asks for a look",
     DoubtCode.THROWAWAY_DOMAIN: "throw-away domain",
+    DoubtCode.THROWAWAY_MAIL_SERVER: "its mail goes to a throw-away domain",
+    DoubtCode.NO_MAIL_SERVER: "nobody takes mail for its domain",
     DoubtCode.NEW_NETWORK: "nobody came from its network yet",
     DoubtCode.MANY_REQUESTS: "many requests",
     DoubtCode.EVERY_REQUEST: "every request is looked at",

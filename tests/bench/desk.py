@@ -17,6 +17,7 @@ bans: bans
 web: {{port: {web}}}
 homeserver: {{kind: synapse, url: "{url}", admin_token: "{token}"}}
 tokens: {{mode: per_applicant}}
+addresses: {{mx: false}}
 smtp: {{host: 127.0.0.1, port: 9, security: none, from: p@porter.localhost}}
 bot: {{user: "@porter:porter.localhost", password: "{password}", room: "#desk:porter.localhost"}}
 """

@@ -27,6 +27,7 @@ tokens: {mode: shared}
 registration:
   human_check: "off"
   limits: {email: null, domain: null, ipv4: null, ipv6_48: null}
+addresses: {mx: false}
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """
 

@@ -36,6 +36,7 @@ from gateway.homeserver.names import CarefulNames, registrable
 from gateway.homeserver.synapse import Synapse
 from gateway.mail.compose import Composer
 from gateway.mail.delivery import Mailer
+from gateway.mail.exchangers import Exchangers
 from gateway.rules.bans import Kind, parse_line
 from gateway.rules.evidence import NO_EVIDENCE, Evidence
 from gateway.rules.screening import Application, Refusal
@@ -51,6 +52,7 @@ from gateway.stories.accounts.restricting import Restricting
 from gateway.stories.accounts.watcher import AccountWatcher
 from gateway.stories.burst_watch import BurstWatch
 from gateway.stories.courier import Courier
+from gateway.stories.destinations import Destinations
 from gateway.stories.hours import Hours
 from gateway.stories.human.human_check import HumanCheck
 from gateway.stories.registration import Registrar, Verdict
@@ -440,6 +442,7 @@ def make_settings(tmp_path: Path, post: MailServer) -> Callable[..., Settings]:
                 "human_check": "off",
                 "limits": dict.fromkeys(("email", "domain", "ipv4", "ipv6_48")),
             },
+            "addresses": {"mx": False},
             "smtp": {
                 "host": "127.0.0.1",
                 "port": post.port,
@@ -531,6 +534,9 @@ async def open_house(
             rotation=rotation,
             composer=composer,
             mailer=mailer,
+            destinations=Destinations(
+                settings, database, keyring, Exchangers(settings.addresses.resolver), clock
+            ),
             bell=bell,
             clock=clock,
         )

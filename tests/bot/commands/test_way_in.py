@@ -10,6 +10,7 @@ CONFIG = """
 server_name: example.org
 state: state
 registration: {human_check: "off"}
+addresses: {mx: false}
 bans: bans
 smtp: {host: 127.0.0.1, port: 1, security: none, from: Porter <porter@example.org>}
 """

@@ -139,6 +139,30 @@ def test_what_is_no_size_is_refused_with_an_example(tmp_path, written):
     assert fault.startswith("alerts.disk: must be a size such as 500MiB or 2GiB")
 
 
+@pytest.mark.parametrize(
+    ("written", "server"),
+    [("127.0.0.53:53", ("127.0.0.53", 53)), ("[::1]:5353", ("::1", 5353)), ("null", None)],
+)
+def test_a_name_server_is_read(tmp_path, written, server):
+    text = f"{WHOLE}addresses: {{resolver: {written!r}}}\n".replace("'null'", "null")
+    assert parse(text, tmp_path, {}).addresses.resolver == server
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["ns.example.org:53", "127.0.0.1", "::1:53", "1.2.3.400:53", "1.2.3.4:0", "[::1]:99999"],
+)
+def test_what_is_no_name_server_is_refused_with_an_example(tmp_path, written):
+    [fault] = faults(f"{WHOLE}addresses: {{resolver: '{written}'}}\n", tmp_path)
+    assert fault.startswith("addresses.resolver: must be an IP address and a port, such as ")
+
+
+def test_domains_are_read_as_addresses_are_compared_with_them(tmp_path):
+    text = f"{WHOLE}addresses: {{only_domains: [Bücher.Example, SCHOOL.example.]}}\n"
+    expected = {"xn--bcher-kva.example", "school.example"}
+    assert parse(text, tmp_path, {}).addresses.only_domains == expected
+
+
 MAS = "kind: mas, auth_url: 'https://auth.example.org/mas/', client_id: c, client_secret: hush"
 
 
