@@ -47,6 +47,7 @@ from gateway.stories.tokens.ordered_room import OrderedRoom
 from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.undoing import Undoing
 from gateway.stories.unsaved import Unsaved
+from gateway.stories.unwanted import Unwanted
 from gateway.stories.vigil import Vigil, servers
 from gateway.supervision import supervise
 from gateway.web.server import WebServer
@@ -134,13 +135,17 @@ def _bind(
         wake=bell.set,
         clock=clock,
     )
-    reviews = Reviews(settings=settings, database=database, wake=bell.set, clock=clock)
+    unwanted = Unwanted(settings.web.public_url, database, keyring, clock)
+    reviews = Reviews(
+        settings=settings, database=database, unwanted=unwanted, wake=bell.set, clock=clock
+    )
     courier = Courier(
         settings=settings,
         database=database,
         bans=bans,
         names=homeserver,
         rotation=rotation,
+        unwanted=unwanted,
         composer=composer,
         mailer=mailer,
         destinations=Destinations(
@@ -186,6 +191,7 @@ def _bind(
         muting=muting,
         reviews=reviews,
         restricting=restricting,
+        unwanted=unwanted,
         clock=clock,
     )
     return Desk(
@@ -199,12 +205,13 @@ def _bind(
         moderation=moderation,
         foresight=foresight,
         undoing=undoing,
+        unwanted=unwanted,
         notebook=Notebook(database, bans, clock),
         homeserver=homeserver,
         mailer=mailer,
         burst_watch=burst_watch,
         registrar=registrar,
-        resending=Resending(settings.smtp.domain, database, bell.set, clock),
+        resending=Resending(settings.smtp.domain, database, unwanted, bell.set, clock),
         reviews=reviews,
         rotation=rotation,
         courier=courier,

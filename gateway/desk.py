@@ -39,6 +39,7 @@ from gateway.stories.retention import Retention
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.undoing import Undoing
+from gateway.stories.unwanted import Unwanted
 from gateway.stories.vigil import Vigil
 
 _log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ class Desk:
     moderation: Moderation
     foresight: Foresight
     undoing: Undoing
+    unwanted: Unwanted
     notebook: Notebook
     homeserver: Homeserver
     mailer: Mailer
@@ -94,6 +96,15 @@ class Desk:
     def form_token(self) -> str:
         """The token of a page that is handed out now."""
         return self.human_check.form_token()
+
+    async def is_unwanted_link(self, sealed: str) -> bool:
+        """Whether we signed the end of such a link. Raises NotRecorded."""
+        return await self.unwanted.is_ours(sealed)
+
+    async def refuse_mail(self, sealed: str, ip: IPAddress) -> bool:
+        """The owner of an address wants no mail; False when the link is not ours. Raises
+        NotRecorded."""
+        return await self.unwanted.refuse(sealed, ip)
 
     @property
     def is_busy(self) -> bool:

@@ -10,6 +10,7 @@ import click
 from bot.answers import Answer, Line, code, counted
 from bot.commands.bans import told_of
 from bot.commands.notes import told_notes
+from bot.commands.story import wants_no_mail
 from bot.commands.table import Call, table, when
 from gateway.homeserver.homeserver import NameAvailability
 from gateway.rules.addresses import is_for_everybody, parse_address
@@ -103,6 +104,8 @@ async def _test_email(call: Call, value: str) -> Answer:
     whose = {Scope.EMAIL: address.key}
     whose |= {} if is_for_everybody(address.domain) else {Scope.DOMAIN: address.domain}
     lines = await _met(call, Kind.EMAIL, value, book.addresses(address, now))
+    refusal = await call.desk.database.read(lambda c: call.desk.unwanted.refusal_of(c, address.key))
+    lines += [] if refusal is None else [wants_no_mail(refusal)]
     return Answer((*lines, *await _limits(call, whose, "with")))
 
 

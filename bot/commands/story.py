@@ -12,16 +12,17 @@ from bot.commands import masks
 from bot.commands.notes import told_notes
 from bot.commands.review import DECISIONS, decisions, reasons
 from bot.commands.table import NUMBER, Call, also, table, when
+from gateway.desk import Desk
 from gateway.rules.screening import in_words
 from gateway.store import audit, lookback, notes, outbox, tokens
 from gateway.store import registrations as store
 from gateway.store.audit import PORTER, Entry
-from gateway.store.keyring import Keyring
 from gateway.store.lookback import Earlier
 from gateway.store.notes import Note
 from gateway.store.outbox import Attempt
 from gateway.store.registrations import Registration, Status
 from gateway.store.tokens import IssuedToken
+from gateway.store.unwanted import Refusal
 from gateway.stories.waiting import told
 
 _PROOFS = {"work": "a proof of work", "form": "the form alone, without a script"}
@@ -48,6 +49,7 @@ class Story:
     others: Earlier
     entries: list[Entry]
     notes: list[Note]
+    refusal: Refusal | None
 
 
 @also("request", "reg", "show")
@@ -57,7 +59,7 @@ class Story:
 @click.pass_obj
 async def registration(call: Call, id: int, full: bool) -> Answer:
     """Tell one registration's whole story."""
-    story = await call.desk.database.read(lambda c: _story(c, id, call.desk.keyring))
+    story = await call.desk.database.read(lambda c: _story(c, id, call.desk))
     if story is None:
         raise click.UsageError(f"There is no registration {id}.")
     token, now = story.token, call.desk.clock()
@@ -65,6 +67,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
     if token is not None and token.issued_at and not _has_ended(token, now):
         used = await call.desk.rotation.given.used(token)
     lines = _beginning(story.registration, full)
+    lines += [] if story.refusal is None else [wants_no_mail(story.refusal)]
     lines += story.decided
     lines += map(_mail, story.mails)
     lines += [] if token is None else [_token(token, used, now)]
@@ -75,7 +78,7 @@ async def registration(call: Call, id: int, full: bool) -> Answer:
     return Answer(tuple(lines if full else map(_masked, lines)))
 
 
-def _story(connection: Connection, id: int, keyring: Keyring) -> Story | None:
+def _story(connection: Connection, id: int, desk: Desk) -> Story | None:
     found = store.get(connection, id)
     if found is None:
         return None
@@ -91,10 +94,11 @@ def _story(connection: Connection, id: int, keyring: Keyring) -> Story | None:
         decisions(connection, id),
         outbox.history(connection, id),
         token,
-        lookback.earlier(connection, found, pseudonyms=keyring.pseudonyms(found.email_key)),
+        lookback.earlier(connection, found, pseudonyms=desk.keyring.pseudonyms(found.email_key)),
         # The decisions, the notes and the account stand in lines of their own.
         [e for e in entries if e.who != PORTER.who and e.action not in (*DECISIONS, "note")],
         notes.about(connection, subject),
+        desk.unwanted.refusal(connection, found),
     )
 
 
@@ -118,6 +122,15 @@ def _beginning(found: Registration, full: bool) -> list[Line]:
     if found.status is Status.REPEAT:
         lines.append("A known address: the applicant saw the usual page, nothing was mailed.")
     return lines
+
+
+def wants_no_mail(refusal: Refusal) -> Line:
+    """That an address gets no mail, and what would change that."""
+    return (
+        f"The owner of the address wants no mail, since {when(refusal.at)}; ",
+        code(f"undo {refusal.entry}"),
+        " takes that back.",
+    )
 
 
 def _mail(mail: Attempt) -> Line:

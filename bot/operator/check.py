@@ -45,6 +45,7 @@ async def check(config: Path) -> list[Finding]:
         *await asyncio.to_thread(secret_files.look, config),
         *await asyncio.to_thread(_check_bans, settings.bans),
         *_check_review(settings),
+        *_check_public_url(settings.web),
         *_check_human_check(settings),
         *_check_pages(settings),
         *await _check_port(settings.web),
@@ -129,6 +130,16 @@ def _check_review(settings: Settings) -> list[Finding]:
     text = (
         "review: requests wait for a person, and no bot tells one; set up the section bot, or look"
         " with `porter review` often"
+    )
+    return [Finding(text, is_warning=True)]
+
+
+def _check_public_url(web: Web) -> list[Finding]:
+    if web.public_url is not None:
+        return []
+    text = (
+        "web.public_url: not set, so no mail has the link by which somebody says that he did not"
+        " ask for it; set the address under which the page is reached"
     )
     return [Finding(text, is_warning=True)]
 

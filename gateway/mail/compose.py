@@ -2,7 +2,9 @@
 
 Outside values (address, name) are escaped in HTML and cannot break a header. The subject is the
 same for every applicant, and the token stands in the body only. An address to click holds it where
-the homeserver has made one: then it is a page of the homeserver's own.
+the homeserver has made one: then it is a page of the homeserver's own. Another leads to the page
+where the owner of the address says that he wants no mail; where that is safe to call, the headers
+of RFC 8058 let mail programs do so for him.
 """
 
 import re
@@ -10,9 +12,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.errors import HeaderParseError
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP, SMTPUTF8
+from email.policy import SMTP, SMTPUTF8, Policy
 from email.utils import format_datetime
 from pathlib import Path
 from typing import Literal, get_args
@@ -40,8 +42,24 @@ _OURS = Path(__file__).parent / "templates"
 # Placeholders in single braces, as operators of the older system wrote theirs.
 _WORDS = (
     "homeserver|registration_token|registration_link|requested_username|utc_time|time_until_reset"
+    "|unwanted_link"
 )
 _OLD_PLACEHOLDER = re.compile(rf"(?<!\{{)\{{({_WORDS})\}}(?!\}})")
+
+_TRIED_LINK = "https://example.org/"
+
+
+class _Link(UnstructuredHeader, BaseHeader):
+    """A header that is one address to click. Folded as others are, a long one would be written as
+    encoded words, and no mail program looks for an address in them (RFC 2047 5)."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _Link)
+_PLAIN, _INTERNATIONAL = (each.clone(header_factory=_HEADERS) for each in (SMTP, SMTPUTF8))
 
 
 class _Templates(FileSystemLoader):
@@ -102,11 +120,13 @@ class Composer:
         expires_at: datetime | None,
         message_id: str,
         link: str | None = None,
+        unwanted_link: str | None = None,
         language: str = "en",
     ) -> EmailMessage:
         """The mail with `token` for the applicant who asked for the name `name`.
 
-        `link` leads to a page on which the token is filled in. `now` and `expires_at` are aware
+        `link` leads to a page on which the token is filled in, `unwanted_link` to that on which no
+        more mail is asked for. `now` and `expires_at` are aware
         UTC; `message_id` is the whole id in its angle brackets, the same for every attempt at one
         mail. Raises ValueError when `to` is not one address.
         """
@@ -114,6 +134,7 @@ class Composer:
         values = {
             "registration_token": token,
             "registration_link": link or "",
+            "unwanted_link": unwanted_link or "",
             "time_until_reset": words.time_left(expires_at - now, speech) if expires_at else "",
             "expires_at": expires_at and f"{expires_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         }
@@ -127,6 +148,7 @@ class Composer:
         name: str,
         now: datetime,
         message_id: str,
+        unwanted_link: str | None = None,
         language: str = "en",
         reason: str | None = None,
     ) -> EmailMessage:
@@ -139,7 +161,7 @@ class Composer:
         if kind in ACCOUNT_NOTICES:
             about, template = _OF_ACCOUNT, "restricted"
         subject = words.speech(language).gettext(about) % {"homeserver": self._server_name}
-        values = {"state": kind, "reason": reason}
+        values = {"state": kind, "reason": reason, "unwanted_link": unwanted_link or ""}
         return self._write(template, subject, to, name, now, message_id, language, values)
 
     def _write(
@@ -168,13 +190,14 @@ class Composer:
             **more,
         }
         address = _address(to)
-        mail = EmailMessage(policy=SMTP if address.isascii() else SMTPUTF8)
+        mail = EmailMessage(policy=_PLAIN if address.isascii() else _INTERNATIONAL)
         mail["From"] = self._sender
         mail["To"] = address
         mail["Subject"] = subject
         mail["Date"] = format_datetime(now.astimezone(UTC))
         mail["Message-ID"] = message_id
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes, please
+        _let_unsubscribe(mail, str(values["unwanted_link"]))
         mail.set_content(self._render(f"{template}.txt", values), cte="quoted-printable")
         if self._has_html(template):
             html = self._render(f"{template}.html", values)
@@ -194,7 +217,7 @@ class Composer:
         """Write every mail once for nobody, with and without an end and a link of the token."""
         now = datetime(2026, 1, 1, tzinfo=UTC)
         try:
-            for expires_at, link in ((None, None), (now.replace(year=2027), "https://x.org/")):
+            for expires_at, link in ((None, None), (now.replace(year=2027), _TRIED_LINK)):
                 self.token_mail(
                     to="nobody@example.org",
                     name="nobody",
@@ -203,6 +226,7 @@ class Composer:
                     expires_at=expires_at,
                     message_id="<nobody@example.org>",
                     link=link,
+                    unwanted_link=link,
                 )
             for kind in NOTICES:
                 self.notice(
@@ -211,6 +235,7 @@ class Composer:
                     name="nobody",
                     now=now,
                     message_id="<nobody@x>",
+                    unwanted_link=_TRIED_LINK,
                     reason="no reason",
                 )
         except (TemplateError, UnicodeDecodeError) as error:
@@ -218,6 +243,13 @@ class Composer:
             if isinstance(error, TemplateSyntaxError):
                 place = f"{error.filename or error.name}, line {error.lineno}: "
             raise ValueError(f"The mail template cannot be used: {place}{error}") from error
+
+
+def _let_unsubscribe(mail: EmailMessage, link: str) -> None:
+    """Let a mail program press the button behind `link` (RFC 8058, which wants https)."""
+    if link.startswith("https://") and link.isascii():
+        mail["List-Unsubscribe"] = f"<{link}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
 
 
 def _address(text: str) -> str:

@@ -26,7 +26,7 @@ from gateway.store.offers import Offer
 from gateway.store.room_schema import alerts
 
 # Nothing that goes on: when such a one is over, there is nothing to tell.
-_HAPPENINGS = ("rotation", "token", "rejected", "mail", "saving", "unknown", "account")
+_HAPPENINGS = ("rotation", "token", "rejected", "mail", "saving", "unknown", "account", "unwanted")
 _A_WHILE = timedelta(hours=1)  # silence that ends an alert, unless the alert says otherwise
 _LATE = timedelta(minutes=5)  # a time further ahead was written before the clock was set back
 _MOST_DETAILS = 30

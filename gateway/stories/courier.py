@@ -9,6 +9,7 @@ import asyncio
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.clock import Clock, utc_now
@@ -28,6 +29,7 @@ from gateway.store.registrations import LIVE, Registration, Status
 from gateway.stories.destinations import Destinations
 from gateway.stories.outcomes import Outcomes
 from gateway.stories.tokens.rotation import Rotation
+from gateway.stories.unwanted import Unwanted
 
 _log = structlog.get_logger(__name__)
 
@@ -51,6 +53,7 @@ class Courier:
         bans: BanFiles,
         names: Names,
         rotation: Rotation,
+        unwanted: Unwanted,
         composer: Composer,
         mailer: Mailer,
         destinations: Destinations,
@@ -62,6 +65,7 @@ class Courier:
         self._bans = bans
         self._names = names
         self._rotation = rotation
+        self._unwanted = unwanted
         self._composer = composer
         self._mailer = mailer
         self._destinations = destinations
@@ -142,11 +146,8 @@ class Courier:
             await self._outcomes.failed(mail, f"unexpected {type(error).__name__}", False)
 
     async def _attempt(self, mail: Mail) -> None:
-        registration = await self._database.read(
-            lambda c: registrations.get(c, mail.registration_id)
-        )
-        is_wanted = registration is not None and registration.status in _WANTED[mail.kind]
-        if registration is None or not is_wanted or registration.is_forgotten:
+        registration = await self._database.read(lambda c: self._addressee(c, mail))
+        if registration is None:
             await self._database.write(lambda c: outbox.drop(c, mail))
             return
         if mail.kind in ("rejected", *ACCOUNT_NOTICES):
@@ -178,11 +179,19 @@ class Courier:
             expires_at=self._rotation.ends_at(token),
             message_id=mail.message_id,
             link=token.link,
+            unwanted_link=self._unwanted.link(registration),
             language=registration.language,
         )
         await self._mailer.send(message)
         if await self._outcomes.sent(mail, token):
             self._bell.set()
+
+    def _addressee(self, connection: Connection, mail: Mail) -> Registration | None:
+        """Whom a mail goes to, as long as what it says is true and he wants it."""
+        found = registrations.get(connection, mail.registration_id)
+        if found is None or found.is_forgotten or found.status not in _WANTED[mail.kind]:
+            return None
+        return found if self._unwanted.refusal(connection, found) is None else None
 
     def _screen_again(self, registration: Registration) -> list[Refusal]:
         """A ban that came while the mail waited holds for it too."""
@@ -217,6 +226,7 @@ class Courier:
             name=registration.account or registration.name,
             now=self._clock(),
             message_id=mail.message_id,
+            unwanted_link=self._unwanted.link(registration),
             language=registration.language,
             reason=mail.text,
         )

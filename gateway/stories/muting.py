@@ -34,6 +34,7 @@ KINDS = {  # what the room is told of, for whoever mutes one
     "unknown": "accounts opened past the desk",
     "account": "accounts under another name, and tokens that opened too many or not theirs",
     "accounts": "accounts that cannot be restricted or set free",
+    "unwanted": "mails that the owners of addresses did not ask for",
     "review": "requests that wait for a person",
 }
 

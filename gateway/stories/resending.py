@@ -9,6 +9,7 @@ from gateway.store import audit, outbox, registrations
 from gateway.store.audit import Author
 from gateway.store.database import Database
 from gateway.store.registrations import LIVE, Registration, Status
+from gateway.stories.unwanted import Unwanted
 
 
 class Resending:
@@ -18,11 +19,13 @@ class Resending:
         self,
         mail_domain: str,
         database: Database,
+        unwanted: Unwanted,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
         self._mail_domain = mail_domain
         self._database = database
+        self._unwanted = unwanted
         self._wake = wake
         self._clock = clock
 
@@ -44,6 +47,7 @@ class Resending:
                     f"The address of registration {registration_id} is kept no more: he may ask"
                     " again on the page."
                 )
+            self._unwanted.require_wanted(connection, registration)
             if outbox.is_owed(connection, registration_id):
                 raise ValueError(f"A mail for registration {registration_id} is on its way.")
             if registration.status is Status.FAILED:

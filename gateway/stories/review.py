@@ -12,6 +12,7 @@ from gateway.store import audit, lookback, outbox, registrations, tokens
 from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 from gateway.store.registrations import LIVE, UNDECIDED, Registration, Status
+from gateway.stories.unwanted import Unwanted
 from gateway.stories.waiting import announce, settle
 
 _ACTIONS = ("approve", "reject", "reopen")
@@ -36,6 +37,7 @@ class Reviews:
         *,
         settings: Settings,
         database: Database,
+        unwanted: Unwanted,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
@@ -43,6 +45,7 @@ class Reviews:
         self._rejection_mail = settings.review.rejection_mail
         self._mail_domain = settings.smtp.domain
         self._database = database
+        self._unwanted = unwanted
         self._wake = wake
         self._clock = clock
 
@@ -107,6 +110,7 @@ class Reviews:
     ) -> None:
         if registration.status is not Status.REVIEW:
             raise ValueError(_not_waiting(connection, registration))
+        self._unwanted.require_wanted(connection, registration)
         self._hold_name(connection, registration, now)
         registrations.become(connection, registration.id, Status.PENDING, [Status.REVIEW])
         outbox.cancel(connection, registration.id)  # a mail that still says "wait"

@@ -17,6 +17,8 @@ from gateway.stories.hours import Hours
 from gateway.stories.moderation import Moderation, lines_of
 from gateway.stories.muting import Muting
 from gateway.stories.review import Reviews
+from gateway.stories.unwanted import ACTION as UNWANTED
+from gateway.stories.unwanted import Unwanted
 
 _BANS = ("ban", "unban")
 _HOURS = ("pause", "resume")
@@ -61,6 +63,7 @@ class Undoing:
         muting: Muting,
         reviews: Reviews,
         restricting: Restricting,
+        unwanted: Unwanted,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
@@ -70,6 +73,7 @@ class Undoing:
         self._muting = muting
         self._reviews = reviews
         self._restricting = restricting
+        self._unwanted = unwanted
         self._clock = clock
 
     async def undo(self, author: Author, number: int | None = None) -> Undone:
@@ -96,6 +100,8 @@ class Undoing:
             return await self._undo_decisions(author, wanted, root)
         if root.action in _ACCOUNTS:
             return await self._undo_restriction(author, wanted[0])
+        if root.action == UNWANTED:
+            return Undone((await self._unwanted.put_back(author, wanted[0]),))
         why = _WHY_NOT.get(root.action, "it was an end")
         raise ValueError(f"Entry {wanted[0].id} ({root.action}) cannot be taken back: {why}.")
 

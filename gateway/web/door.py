@@ -26,12 +26,13 @@ from gateway.web.front import FrontPage
 from gateway.web.origin import is_cross_site
 from gateway.web.pages import Pages
 from gateway.web.shelf import BRIEFLY, Shelf, StaticFile
+from gateway.web.unwanted import Owners, UnwantedPage
 from gateway.words import preferred, speech
 
 _BODY_TIME = 10.0  # seconds in which a form of a kilobyte or two has arrived
 
 
-class Reception(Protocol):
+class Reception(Owners, Protocol):
     """The desk behind the door."""
 
     async def opening(self) -> Opening:
@@ -72,6 +73,7 @@ class Door:
         self._shelf, self._clock = shelf, clock
         self._busy_page = BusyPage(pages)
         self._human_check = settings.registration.human_check
+        self.unwanted = UnwantedPage(pages, reception, settings.web.public_url, self._client)
         self._front = FrontPage(pages, settings, reception.form_token, clock)
 
     async def front(self, request: web.Request) -> web.Response:

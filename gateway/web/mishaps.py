@@ -30,7 +30,10 @@ def mishaps(pages: Callable[[], Pages]) -> Middleware:
             raise  # the visitor has gone, and hears nothing any more
         except Exception:
             reference = secrets.token_hex(4)
-            _log.exception("A request failed", reference=reference, path=request.path)
+            # The route and not the path, which may hold the signature of a link.
+            route = request.match_info.route.resource
+            path = None if route is None else route.canonical
+            _log.exception("A request failed", reference=reference, path=path)
             return _answer(pages(), request, web.HTTPInternalServerError(), reference)
 
     return watch

@@ -117,6 +117,15 @@ class Pages:
             self._fixed[key] = self._render(template, language, values)
         return self._fixed[key]
 
+    def unwanted(self, language: str, failed: bool = False) -> bytes:
+        """The page with the button that lets no mail come any more; `failed`: it was pressed, and
+        that could not be written down."""
+        return self._render("unwanted.html", language, {"root": "../", "failed": failed})
+
+    def unwanted_done(self, language: str) -> bytes:
+        """The page after the button; the same whatever it ended."""
+        return self._render("unwanted_done.html", language, {"root": "../"})
+
     def problem(
         self, status: int, language: str, path: str = "/", reference: str | None = None
     ) -> bytes:
@@ -159,6 +168,9 @@ class Pages:
             self.desk(Opening(True), _NOW, "en", Form("x", "x"), (Complaint("x", None, "x"),))
             self.accepted("en", False, Pace())
             self.accepted("en", True, Pace())
+            self.unwanted("en")
+            self.unwanted("en", failed=True)
+            self.unwanted_done("en")
             self.problem(404, "en")
             self.problem(500, "en", "/x/y", "x")
         except (TemplateError, UnicodeDecodeError, TypeError, ArithmeticError) as error:

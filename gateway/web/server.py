@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractAccessLogger
 
 from gateway.clock import utc_now
 from gateway.settings.settings import Settings
-from gateway.web import headers
+from gateway.web import headers, unwanted
 from gateway.web.door import Door, Reception
 from gateway.web.doorway import Doorway
 from gateway.web.mishaps import mishaps
@@ -56,6 +56,10 @@ def _application(doorway: Doorway) -> web.Application:
             web.get("/register", doorway.through(Door.back_to_front)),
             web.post("/register", doorway.through(Door.register)),
             web.get("/challenge", doorway.through(Door.challenge)),
+            web.get(unwanted.PATH, doorway.through(lambda door, asked: door.unwanted.show(asked))),
+            web.post(
+                unwanted.PATH, doorway.through(lambda door, asked: door.unwanted.press(asked))
+            ),
             web.get("/api/time", doorway.through(Door.time)),
             web.get("/healthz", doorway.through(Door.health)),
             web.get("/readyz", doorway.through(Door.readiness)),

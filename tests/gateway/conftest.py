@@ -60,6 +60,7 @@ from gateway.stories.resending import Resending
 from gateway.stories.review import Reviews
 from gateway.stories.tokens.rotation import Rotation
 from gateway.stories.unsaved import Unsaved
+from gateway.stories.unwanted import Unwanted
 from gateway.stories.vigil import Vigil, servers
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -338,6 +339,7 @@ class House:
     directory: Any
     restricting: Restricting
     human_check: HumanCheck
+    unwanted: Unwanted
     bell: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def apply(
@@ -519,11 +521,12 @@ async def open_house(
             timeout=settings.smtp.timeout,
             connections=settings.smtp.connections,
         )
+        unwanted = Unwanted(settings.web.public_url, database, keyring, clock)
         composer = Composer(
             server_name=settings.server_name,
             sender=settings.smtp.sender,
             subject=settings.mail.subject,
-            public_url=None,
+            public_url=settings.web.public_url,
             homeserver_url=settings.homeserver.url,
         )
         courier = Courier(
@@ -532,6 +535,7 @@ async def open_house(
             bans=bans,
             names=names,
             rotation=rotation,
+            unwanted=unwanted,
             composer=composer,
             mailer=mailer,
             destinations=Destinations(
@@ -570,14 +574,17 @@ async def open_house(
             burst_watch,
             vigil,
             registrar,
-            Resending(settings.smtp.domain, database, bell.set, clock),
-            Reviews(settings=settings, database=database, wake=bell.set, clock=clock),
+            Resending(settings.smtp.domain, database, unwanted, bell.set, clock),
+            Reviews(
+                settings=settings, database=database, unwanted=unwanted, wake=bell.set, clock=clock
+            ),
             mailer,
             courier,
             accounts,
             directory,
             Restricting(settings, database, directory, bell.set, clock),
             human_check,
+            unwanted,
             bell,
         )
         opened.append(house)

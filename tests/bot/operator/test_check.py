@@ -138,7 +138,7 @@ def write(
         "server_name": "porter.localhost",
         "state": "state",
         "bans": "bans",
-        "web": {"port": web_port},
+        "web": {"port": web_port, "public_url": "https://desk.example.org"},
         "homeserver": {"kind": "synapse", "url": synapse.url, "admin_token": admin_token},
         "smtp": {
             "host": "localhost",
@@ -186,6 +186,11 @@ async def test_a_look_without_a_room_is_a_warning(
     assert all(each.is_warning for each in found)
     assert [each for each in texts(found) if each.startswith("warning: review: ")] == texts(found)
     assert bool(texts(found)) is is_told
+
+
+async def test_mails_without_a_way_to_refuse_them_are_a_warning(write: Write) -> None:
+    (found,) = texts(await check(write(web__public_url=None)))
+    assert found.startswith("warning: web.public_url: not set, so no mail has the link")
 
 
 @pytest.mark.parametrize(

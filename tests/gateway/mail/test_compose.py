@@ -64,6 +64,59 @@ def test_a_mail_without_a_link_speaks_of_no_page() -> None:
     assert "How to use it:" in part(mail, "plain")
 
 
+UNWANTED = "https://register.example.org/unwanted/17.0123456789abcdef0123456789abcdef"
+FAR = f"https://{'a-long-name.' * 9}example.org/behind/a/folder/unwanted/17.{'0' * 32}"
+
+
+def every_mail(desk: Composer, **changes: Any) -> list[EmailMessage]:
+    """As they arrive, read by the standard library's oldest parser, which undoes no encoding."""
+    common: dict[str, Any] = {
+        "to": "ann@example.net",
+        "name": "ann",
+        "now": NOW,
+        "message_id": "<17.1@example.org>",
+    }
+    sent = [desk.token_mail(token=TOKEN, expires_at=None, **common, **changes)]
+    sent += [desk.notice(kind, **common, **changes) for kind in NOTICES]
+    return [message_from_bytes(each.as_bytes(policy=SMTP)) for each in sent]
+
+
+@pytest.mark.parametrize("link", [UNWANTED, FAR])
+def test_each_mail_says_how_to_get_no_more_in_words_and_for_programs(link: str) -> None:
+    found = every_mail(composer(), unwanted_link=link)
+    assert len(found) == 1 + len(NOTICES)
+    for mail in found:
+        assert mail.get_all("List-Unsubscribe") == [f"<{link}>"]
+        assert mail.get_all("List-Unsubscribe-Post") == ["List-Unsubscribe=One-Click"]
+        text, html = (each.get_payload(decode=True).decode() for each in mail.get_payload())
+        assert text.rstrip().endswith(f"\r\n    {link}")
+        assert html.count(f'href="{link}"') == 1
+        assert link not in text.replace(f"\r\n    {link}\r\n", "")
+
+
+@pytest.mark.parametrize("link", ["http://localhost:8090/unwanted/1.0", "https://gemüse.org/1.0"])
+def test_a_link_that_no_program_may_call_stands_in_the_words_alone(link: str) -> None:
+    for mail in every_mail(composer(), unwanted_link=link):
+        assert mail["List-Unsubscribe"] is mail["List-Unsubscribe-Post"] is None
+        text = mail.get_payload()[0].get_payload(decode=True).decode()
+        assert text.rstrip().endswith(link)
+
+
+def test_without_a_link_nothing_is_said_of_it() -> None:
+    for mail in every_mail(composer(public_url=None)):
+        assert mail["List-Unsubscribe"] is mail["List-Unsubscribe-Post"] is None
+        assert b"no more mail" not in mail.as_bytes()
+
+
+def test_an_operators_template_may_hold_the_way_to_no_more_mail(tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text("{registration_token} {unwanted_link}.\n")
+    (tmp_path / "taken.txt").write_text("{unwanted_link}!\n")
+    desk = composer(templates=tmp_path)
+    token, taken, *_ = every_mail(desk, unwanted_link=UNWANTED)
+    assert f"{TOKEN} {UNWANTED}." in token.get_payload(decode=True).decode()
+    assert f"{UNWANTED}!" in taken.get_payload(decode=True).decode()
+
+
 def test_an_operators_template_may_hold_the_link(tmp_path: Path) -> None:
     (tmp_path / "token.txt").write_text("{registration_token} {registration_link}.\n")
     desk = composer(templates=tmp_path)

@@ -30,6 +30,7 @@ async def test_an_undo_repeated_after_a_crash_is_done_once(open_house, monkeypat
             muting=Muting(house.database, house.clock),
             reviews=house.reviews,
             restricting=house.restricting,
+            unwanted=house.unwanted,
             clock=house.clock,
         )
         return house, moderation, undoing

@@ -32,6 +32,7 @@ ARGUMENTS = (
     "--host-resolver-rules=MAP desk.test 127.0.0.1",
 )
 NOW = datetime(2026, 11, 24, 19, 44, 30, tzinfo=UTC)
+SEALED = "17.0123456789abcdef0123456789abcdef"
 
 
 class FakeDesk:
@@ -47,6 +48,7 @@ class FakeDesk:
         self.problems: list[str] = []
         self.handed_out = 0  # pages with a token
         self.applications: list[Application] = []
+        self.pressed: list[tuple[str, str]] = []  # where, on links that were signed
 
     async def opening(self) -> Opening:
         return self.state
@@ -64,6 +66,17 @@ class FakeDesk:
     def form_token(self) -> str:
         self.handed_out += 1
         return f"token-{self.handed_out}"
+
+    async def is_unwanted_link(self, sealed: str) -> bool:
+        if self.failure is not None:
+            raise self.failure
+        return sealed == SEALED
+
+    async def refuse_mail(self, sealed: str, ip: IPAddress) -> bool:
+        if not await self.is_unwanted_link(sealed):
+            return False
+        self.pressed.append((sealed, str(ip)))
+        return True
 
     async def pace(self) -> Pace:
         return self.mail_pace
