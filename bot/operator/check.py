@@ -49,7 +49,7 @@ async def check(config: Path) -> list[Finding]:
         *_check_human_check(settings),
         *_check_pages(settings),
         *await _check_port(settings.web),
-        *await recall(settings.state / "porter.db", settings.homeserver, utc_now()),
+        *await recall(settings, utc_now()),
     ]
     return found + await ask_around(settings, may_log_in=not state)
 

@@ -64,3 +64,17 @@ def outcome(connection: Connection, since: datetime, until: datetime) -> tuple[i
     )
     counts = {str(status): int(number) for status, number in connection.execute(query)}
     return sum(counts.values()), counts.get("registered", 0)
+
+
+def sources(connection: Connection, most: int) -> tuple[int, int]:
+    """How many people asked in the latest requests, and from how many addresses.
+
+    What was forgotten counts for neither.
+    """
+    r = registrations.c
+    latest = select(r.email_key, r.ip).order_by(r.id.desc()).limit(most).subquery()
+    query = select(
+        func.count(latest.c.email_key.distinct()), func.count(latest.c.ip.distinct())
+    ).where(latest.c.ip != "")
+    people, places = connection.execute(query).one()
+    return int(people), int(places)

@@ -21,7 +21,7 @@ from gateway.settings.settings import Settings
 from gateway.stories.registration import NotRecorded, Verdict
 from gateway.web import form, headers, wording
 from gateway.web.busy import BusyPage
-from gateway.web.client_address import client_address
+from gateway.web.client_address import HEADERS, client_address
 from gateway.web.front import FrontPage
 from gateway.web.origin import is_cross_site
 from gateway.web.pages import Pages
@@ -186,10 +186,12 @@ class Door:
     def _client(self, request: web.Request) -> IPAddress:
         if request.remote is None:
             raise ConnectionResetError("The client went away")
+        web_settings = self._settings.web
         return client_address(
             request.remote,
-            request.headers.getall("X-Forwarded-For", ()),
-            self._settings.web.trusted_proxies,
+            request.headers.getall(HEADERS[web_settings.forwarded][0], ()),
+            web_settings.trusted_proxies,
+            web_settings.forwarded,
         )
 
     def _is_local(self, request: web.Request) -> bool:

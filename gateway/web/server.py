@@ -5,22 +5,22 @@ from collections.abc import Callable
 from datetime import datetime
 
 from aiohttp import web
-from aiohttp.abc import AbstractAccessLogger
 
 from gateway.clock import utc_now
 from gateway.settings.settings import Settings
-from gateway.web import headers, unwanted
+from gateway.web import unwanted
+from gateway.web.connection import Connection
 from gateway.web.door import Door, Reception
 from gateway.web.doorway import Doorway
 from gateway.web.mishaps import mishaps
 from gateway.web.pages import Pages
 from gateway.web.shelf import Shelf
+from gateway.web.turnstile import Turnstile
 
 __all__ = ["Reception", "WebServer", "build"]
 
 _LARGEST_BODY = 16 * 1024
 _QUEUE = 1024  # connections that wait to be taken up: one too many waits a second for its next try
-_HEAD_TIME = 30.0  # seconds in which the next request has begun and its headers have arrived
 _FAREWELL = 3.0  # seconds for requests in progress when the desk goes home
 
 
@@ -70,36 +70,6 @@ def _application(doorway: Doorway) -> web.Application:
     return app
 
 
-class _Silence(AbstractAccessLogger):
-    """No access log: it would collect addresses that nobody has asked for."""
-
-    @property
-    def enabled(self) -> bool:
-        return False
-
-    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        return None
-
-
-class _Connection(web.RequestHandler):
-    """One connection, which answers what is not even HTTP shortly, and without our versions."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        # Not logged: anybody can send rubbish, and our own faults never get here.
-        head = {**headers.SECURITY, "Cache-Control": "no-store"}
-        answer = web.Response(status=status, text=f"{status}\n", headers=head)
-        answer.force_close()
-        return answer
-
-
 class WebServer:
     """The web door on its port. Raises ValueError as `build` does."""
 
@@ -107,6 +77,7 @@ class WebServer:
         self._place = settings.web.host, settings.web.port
         self._doorway = Doorway(_door(settings, reception, utc_now))
         self._runner = web.AppRunner(_application(self._doorway), shutdown_timeout=_FAREWELL)
+        self._turnstile = Turnstile(settings.web)
         self._listener: asyncio.Server | None = None
 
     @property
@@ -140,6 +111,7 @@ class WebServer:
                 await self._listen()
                 raise
         self._doorway.hang(door)
+        self._turnstile.set(settings.web)
 
     async def settled(self) -> None:
         """Wait until all who came before the last change have their answers."""
@@ -160,13 +132,7 @@ class WebServer:
         assert server is not None
         try:
             self._listener = await loop.create_server(
-                lambda: _Connection(
-                    server,
-                    loop=loop,
-                    access_log_class=_Silence,
-                    keepalive_timeout=_HEAD_TIME,
-                    lingering_time=2.0,
-                ),
+                lambda: Connection(server, self._turnstile, loop=loop),
                 *self._place,
                 backlog=_QUEUE,
             )

@@ -18,7 +18,8 @@ CROWD = 1000
 @pytest.fixture
 async def house(open_file_house: OpenHouse) -> House:
     return await open_file_house(
-        web={"trusted_proxies": []}, registration={"limits": {"network": "400 per 1h"}}
+        web={"trusted_proxies": [], "connections": 5000, "connections_each": 5000},
+        registration={"limits": {"network": "400 per 1h"}},
     )
 
 

@@ -4,18 +4,31 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from bot.operator.experience import recall
-from gateway.settings.homeserver import Homeserver
+from gateway.settings.config import parse
+from gateway.settings.settings import Settings
 from gateway.store.database import Database
 from gateway.store.registrations import Status
 from gateway.store.schema import registrations
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-READER = Homeserver.model_validate(
-    {"kind": "conduwuit", "url": "http://x", "token_file": "token"}, context={"folder": "."}
-)
+
+
+def settings_at(folder: Path) -> Settings:
+    return parse(
+        """
+        server_name: example.org
+        state: .
+        bans: bans
+        homeserver: {kind: conduwuit, url: "http://x", token_file: token}
+        smtp: {host: mail.example.org, from: desk@example.org}
+        """,
+        folder,
+        {},
+    )
 
 
 async def write_down(path: Path, rows: dict[Status, int], at: datetime) -> None:
@@ -51,7 +64,7 @@ async def test_tokens_of_which_no_account_came_are_a_warning(
     path = tmp_path / "porter.db"
     await write_down(path, rows, at)
     before = path.read_bytes()
-    found = await recall(path, READER, NOW)
+    found = await recall(settings_at(tmp_path), NOW)
     assert [each.is_warning for each in found] == [True] * is_told
     words = "homeserver.token_file: 10 people were mailed a token within 30 days, and no account"
     assert all(words in each.text for each in found)
@@ -60,10 +73,34 @@ async def test_tokens_of_which_no_account_came_are_a_warning(
 
 
 async def test_a_desk_that_has_not_begun_has_seen_nothing(tmp_path: Path) -> None:
-    assert await recall(tmp_path / "porter.db", READER, NOW) == []
+    assert await recall(settings_at(tmp_path), NOW) == []
     assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_database_that_is_none_is_told_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "porter.db").write_text("this is no database")
-    assert await recall(tmp_path / "porter.db", READER, NOW) == []
+    assert await recall(settings_at(tmp_path), NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("people", "places", "is_told"), [(20, 1, True), (19, 1, False), (20, 2, False), (150, 1, True)]
+)
+async def test_people_who_all_seem_to_be_in_one_place_are_a_warning(
+    tmp_path: Path, people: int, places: int, is_told: bool
+) -> None:
+    await write_down(tmp_path / "porter.db", {Status.REFUSED: people}, NOW)
+    database = Database(tmp_path / "porter.db")
+    database.open()
+
+    def spread(connection: Connection) -> None:
+        for number in range(1, people + 1):
+            connection.execute(
+                registrations.update()
+                .where(registrations.c.id == number)
+                .values(email_key=f"{number}@x.org", ip=f"127.0.0.{number % places}")
+            )
+
+    await database.write(spread)
+    await database.close()
+    found = await recall(settings_at(tmp_path), NOW)
+    assert [each.text.partition(":")[0] for each in found] == ["web.trusted_proxies"] * is_told

@@ -12,6 +12,7 @@ import pytest
 from bot.demo.ports import free_port
 from gateway.settings.settings import Settings
 from gateway.stories.registration import Verdict
+from gateway.web import headers
 from gateway.web.server import WebServer
 
 
@@ -120,14 +121,84 @@ async def test_headers_that_never_end(
     make_settings: Callable[..., Settings],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.web.server._HEAD_TIME", 0.1)
+    monkeypatch.setattr("gateway.web.connection._HEAD_TIME", 0.1)
     assert await raw(server, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
+
+
+async def test_headers_that_drip_in_end_in_time_too(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.connection._HEAD_TIME", 0.5)
+    port = int(server.url.rsplit(":")[-1])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(20):
+            while True:  # a letter in time each time, for ever
+                writer.write(b"a")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+    writer.close()
+
+
+async def test_a_client_that_never_reads_is_left(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.web.connection._ANSWER_TIME", 0.2)
+    port = int(server.url.rsplit(":")[-1])
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.setblocking(False)
+        page, loop = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20, asyncio.get_running_loop()
+        with pytest.raises(ConnectionError):
+            async with asyncio.timeout(20):
+                while True:
+                    await loop.sock_sendall(client, page)
+                    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("Expect: SECRET", 417),
+        ("Host: y", 400),
+        ("Content-Length: 0\r\nContent-Length: 0", 400),
+        ("Content-Length: -1", 400),
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked", 400),
+        ("X-Folded: a\r\n b", 400),
+    ],
+)
+async def test_what_is_amiss_in_a_header_is_answered_with_all_of_ours(
+    head: str, status: int, server: WebServer
+) -> None:
+    answer = await raw(server, f"GET / HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
+    assert answer.split(b" ", 2)[1] == str(status).encode()
+    said, _, body = answer.partition(b"\r\n\r\n")
+    for name in headers.SECURITY:
+        assert f"\r\n{name}: ".encode() in said
+    assert b"SECRET" not in answer and len(body) < 10
+
+
+async def test_a_packed_form_is_none(server: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{server.url}/register",
+            data=b"no gzip at all",
+            headers={
+                "Content-Encoding": "gzip",
+                "Content-Type": "application/x-www-form-urlencoded",
+                "Accept": "application/json",
+            },
+        ) as answer,
+    ):
+        assert answer.status != 500
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_connection_is_kept_for_the_next_request_but_not_for_ever(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.web.server._HEAD_TIME", 0.1)
+    monkeypatch.setattr("gateway.web.connection._HEAD_TIME", 0.1)
     answer = await raw(server, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
     assert answer.count(b"HTTP/1.1 200 OK") == 2
 
