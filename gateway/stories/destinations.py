@@ -59,7 +59,8 @@ class Destinations:
         try:
             hosts = await self._exchangers.of(domain)
         except NoWord:
-            if self._clock() - mail.created_at < _PATIENCE:
+            # A clock that was set back does not make it wait for longer.
+            if timedelta() <= self._clock() - mail.created_at < _PATIENCE:
                 raise
             return False
         doubt = mail_doubt(domain, hosts, self._domains)
@@ -76,7 +77,7 @@ class Destinations:
     def _let_wait(self, connection: Connection, mail: Mail, doubt: Doubt) -> bool:
         number, now = mail.registration_id, self._clock()
         before = registrations.get(connection, number)
-        if before is None or before.status is not Status.PENDING:
+        if before is None or before.status is not Status.PENDING or before.is_forgotten:
             return True  # it ended meanwhile, and its mail with it
         if audit.about(connection, f"registration {number}"):
             return False  # a person looked at it, and let it go on

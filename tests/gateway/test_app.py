@@ -27,6 +27,7 @@ from gateway.store.registrations import Request, Status
 from gateway.stories.human import form_token
 from tests.gateway.conftest import MailServer, text_of, until
 from tests.stand_ins.mas import CLIENT_ID, CLIENT_SECRET, Mas
+from tests.stand_ins.name_server import NameServer
 
 
 def threads_of_ours() -> list[str]:
@@ -120,6 +121,22 @@ async def test_a_request_over_the_page_ends_in_a_mail(make, post, tmp_path):
         await until(lambda: arrived(post, 1), 20)
     (token,) = TokenFile(tmp_path / "token").values()
     assert token in text_of(post.mails[0])
+
+
+async def test_a_request_whose_domain_takes_no_mail_waits_for_a_person(make, post):
+    dns = NameServer()
+    dns.tell("example.net", "MX", "10 mx.example.net.")
+    await dns.start()
+    bot = {"user": "@porter:example.org", "password": "hush", "room": "!mods:example.org"}
+    settings = make(addresses={"mx": True, "resolver": f"127.0.0.1:{dns.port}"}, bot=bot)
+    async with at_work(settings) as (desk, url):
+        assert await ask(url, "eve", "eve@nowhere.example") == 200
+        assert await ask(url, "ann", "ann@example.net") == 200
+        await until(lambda: arrived(post, 1), 20)
+        await until(lambda: desk.database.read(registrations.how_many_wait), 20)
+        (waiting,) = await desk.database.read(lambda c: registrations.waiting(c, 9))
+    assert waiting.name == "eve" and [mail["To"] for mail in post.mails] == ["ann@example.net"]
+    await dns.stop()
 
 
 async def test_programs_prove_what_browsers_prove(make):

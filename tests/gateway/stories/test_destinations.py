@@ -111,6 +111,15 @@ async def test_a_dns_that_does_not_answer_delays_a_mail_and_no_more(
     assert await house.alerts() == {}
 
 
+async def test_a_clock_that_is_set_back_does_not_hold_a_mail(open_asking, dns, post):
+    dns.moods["example.net"] = "broken"
+    house = await open_asking()
+    await house.apply()
+    house.clock.turn(days=-1)
+    await house.deliver()
+    assert await house.statuses() == ["mailed"] and len(post.mails) == 1
+
+
 async def test_a_dns_that_comes_back_is_believed(open_asking, dns):
     dns.moods["nowhere.example"] = "broken"
     house = await open_asking()
