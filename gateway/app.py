@@ -174,7 +174,7 @@ def _bind(
         + timedelta(days=1),
         clock=clock,
     )
-    restricting = Restricting(settings, database, homeserver, bell.set, clock)
+    restricting = Restricting(settings, database, homeserver, unwanted, bell.set, clock)
     moderation = Moderation(database, bans, clock)
     foresight = Foresight(
         settings=settings,

@@ -582,7 +582,7 @@ async def open_house(
             courier,
             accounts,
             directory,
-            Restricting(settings, database, directory, bell.set, clock),
+            Restricting(settings, database, directory, unwanted, bell.set, clock),
             human_check,
             unwanted,
             bell,

@@ -24,6 +24,7 @@ from gateway.store.audit import Author, Entry
 from gateway.store.database import Database
 from gateway.stories.accounts.enforcement import Enforcement
 from gateway.stories.accounts.linking import owner
+from gateway.stories.unwanted import Unwanted
 
 _log = structlog.get_logger(__name__)
 
@@ -72,10 +73,12 @@ class Restricting:
         settings: Settings,
         database: Database,
         directory: AccountDirectory,
+        unwanted: Unwanted,
         wake: Callable[[], None] = lambda: None,
         clock: Clock = utc_now,
     ) -> None:
         self._database = database
+        self._unwanted = unwanted
         self._clock = clock
         self.abilities = directory.abilities
         self.enforcement = Enforcement(
@@ -97,17 +100,23 @@ class Restricting:
         account = await self._look(name)
         stands = None if account is None else account.restrictions
         if tells:
-            mine = await self._database.read(lambda c: owner(c, name))
-            if mine is None or mine.is_forgotten:
-                known = "No request is known" if mine is None else "The address is kept no more"
-                raise ValueError(
-                    f"{known} of @{name}, so there is no address to write to: leave out --tell."
-                )
+            await self._database.read(lambda c: self._check_address(c, name))
         if action == ENABLE:
             return Plan(name, account, stands, off=await self._to_lift(name, stands))
         if stands is not None and on <= stands:
             raise ValueError(f"@{name} is {ACTIONS[action]} already.")
         return Plan(name, account, stands, on=on)
+
+    def _check_address(self, connection: Connection, name: str) -> None:
+        """Raises ValueError when nobody can be written to about an account."""
+        mine = owner(connection, name)
+        if mine is None or mine.is_forgotten:
+            known = "No request is known" if mine is None else "The address is kept no more"
+            raise ValueError(
+                f"{known} of @{name}, so there is no address to write to: leave out --tell."
+            )
+        if self._unwanted.refusal(connection, mine) is not None:
+            raise ValueError(f"The owner of @{name}'s address wants no mail: leave out --tell.")
 
     async def begun(self, author: Author) -> Outcome | None:
         """End what this very command has written down before a crash, if it has."""

@@ -130,7 +130,7 @@ async def test_the_link_of_a_mail_works_after_the_address_was_forgotten(house, p
     assert alert == "Request 1 was not asked for by the owner of its address, who wants no mail"
 
 
-@pytest.mark.parametrize("times", ["one after the other", "at once", "in two processes"])
+@pytest.mark.parametrize("times", ["one after the other", "at once", "at two desks"])
 async def test_pressed_twice_it_happens_once(open_house, house, post, times):
     sealed = await mailed(house, post)
     if times == "one after the other":
@@ -209,6 +209,16 @@ async def test_an_account_stays_and_the_room_hears_of_it(house, post):
     assert (await house.audited())[1:] == []
     text = (await house.alerts())["unwanted 203.0.113.0/24"][1]
     assert text.endswith(". An account with that address exists and stays as it is: `annie`")
+
+
+async def test_he_is_not_told_of_his_account_either_and_the_moderator_knows(house, post):
+    sealed = await mailed(house, post)
+    await house.database.write(lambda c: registrations.registered(c, 1, house.clock(), "ann"))
+    house.directory.open("ann")
+    assert (await house.restricting.plan("ann", "lock", tells=True)).on
+    await house.unwanted.refuse(sealed, HOME)
+    with pytest.raises(ValueError, match="wants no mail: leave out --tell"):
+        await house.restricting.plan("ann", "lock", tells=True)
 
 
 async def test_a_request_under_review_is_closed_and_its_message_says_so(open_house, post):
