@@ -19,6 +19,14 @@ hypothesis.settings.load_profile("porter")
 Stand = Callable[..., Awaitable[FrontDoor]]
 
 
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """What `porter` makes is its owner's alone; what the tests make after it is as ever."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def seed() -> int:
     """What a test's chances come from: told, so that they can be had again."""
