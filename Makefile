@@ -29,9 +29,9 @@ demo: $(VENV)/demo
 test: $(VENV)/dev
 ifeq ($(CHROMIUM),)
 	@echo "No Chromium found: the page tests that need a browser are left out."
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not torture" $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not browser and not torture" $(ARGS)
 else
-	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	PORTER_TEST_CHROMIUM=$(CHROMIUM) $(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 endif
 
 lint: $(VENV)/dev

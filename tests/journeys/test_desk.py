@@ -81,15 +81,17 @@ async def test_fifty_posts_at_once_are_one_mail(
         *(house.ask(each, address) for each in names),
         *(house.ask(name, f"{each}@example.org") for each in names),
     )
-    one_address, one_name = replies[:50], replies[50:]
+    # On a busy machine some are asked to come again: nothing of theirs was heard.
+    one_address = [each for each in replies[:50] if each.status != 503]
+    one_name = [each for each in replies[50:] if each.status != 503]
     assert {(each.status, each.text) for each in one_address} == {(200, one_address[0].text)}
-    assert sorted(each.status for each in one_name) == [200] + [409] * 49
+    assert sorted(each.status for each in one_name) == [200] + [409] * (len(one_name) - 1)
     assert {code for each in one_name if each.status == 409 for code in each.codes} == {"name_held"}
     assert len(house.rows("SELECT 1 FROM mails")) == 2
     await house.until_nothing_is_owed()
     assert len(post.to(address)) == 1
     assert len(post.mails) == 2
-    assert sorted(house.statuses(address)) == ["mailed"] + ["repeat"] * 49
+    assert sorted(house.statuses(address)) == ["mailed"] + ["repeat"] * (len(one_address) - 1)
 
 
 async def test_bans_are_in_force_at_once(open_house: OpenHouse, someone: Callable[[], str]) -> None:
