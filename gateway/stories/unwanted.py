@@ -98,6 +98,8 @@ class Unwanted:
                 self._record(connection, registration, ip)
             return True
 
+        if not await self.is_ours(sealed):  # a flood of forged links must not hold the writer up
+            return False
         try:
             is_ours = await self._database.write(record)
         except (SQLAlchemyError, OSError) as error:

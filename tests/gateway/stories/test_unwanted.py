@@ -170,6 +170,15 @@ async def test_only_the_very_link_of_a_mail_counts(house, post, change):
     assert await house.unwanted.is_ours(sealed)
 
 
+async def test_who_forges_links_keeps_nobody_from_writing(house, post, monkeypatch):
+    sealed = await mailed(house, post)
+    written: list[Any] = []
+    monkeypatch.setattr(house.database, "write", written.append)
+    for forged in (f"1.{'0' * 32}", sealed.replace("1.", "2.", 1), "1"):
+        assert not await house.unwanted.refuse(forged, HOME)
+    assert written == []
+
+
 async def test_a_link_is_not_for_another_who_has_its_number_after_a_backup(house, post):
     sealed = await mailed(house, post)
     later = "UPDATE registrations SET email_key = 'bob@x.org', created_at = '2026-12-01 00:00:00'"
