@@ -70,6 +70,7 @@ class Pages:
         }
         self._asks = human_check != "off"
         self._fixed: dict[tuple[str, str, Pace], bytes] = {}
+        self._problems: dict[tuple[int, str, int], bytes] = {}
         self._try_out()
 
     def desk(
@@ -130,8 +131,17 @@ class Pages:
         self, status: int, language: str, path: str = "/", reference: str | None = None
     ) -> bytes:
         """The page of an HTTP error at `path`; `reference` stands in the log beside its cause."""
-        title, sentence = problem_words(status, speech(language))
         depth = min(path.count("/") - 1, _DEEPEST)
+        if reference is not None:
+            return self._problem(status, language, depth, reference)
+        # Kept: anybody can ask for what is not there, as often as he likes.
+        key = (status, language, depth)
+        if key not in self._problems:
+            self._problems[key] = self._problem(status, language, depth, None)
+        return self._problems[key]
+
+    def _problem(self, status: int, language: str, depth: int, reference: str | None) -> bytes:
+        title, sentence = problem_words(status, speech(language))
         # The pages point to each other relatively, so that a desk below a folder needs no setting.
         values = {
             "root": "../" * depth,
