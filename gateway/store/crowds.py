@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
+    and_,
     bindparam,
     func,
     literal_column,
@@ -32,11 +33,15 @@ _COLUMNS = {
 }
 
 
+_NETWORKS = (Scope.IPV4, Scope.NETWORK, Scope.IPV6_48)  # of these refused requests count too
+
+
 def used_up(connection: Connection, request: Request, now: datetime, limits: Limits) -> list[Crowd]:
     """The limits that have no room for one request more.
 
-    Every request counts, refused ones too; but in all only those count that were not refused, or
-    one flood would close the desk for everybody.
+    Of a network every request counts, refused ones too. Of what anybody can type, a mailbox and a
+    domain, and in all, only those count that were not refused: else whoever proves nothing could
+    use up the limits of others.
     """
     whose = _whose(request)
     asked = [(scope, limit) for scope in whose for limit in limits.get(scope, ())]
@@ -101,9 +106,9 @@ def _room_at(
     `full` is the time of the oldest request that has to leave the span. Where a refused request
     counts, this one takes a place too, and the next older one has to leave.
     """
-    if full is None or (limit.count == 1 and scope is not Scope.ALL):
+    if full is None or (limit.count == 1 and scope in _NETWORKS):
         return now + limit.within
-    if scope is not Scope.ALL:
+    if scope in _NETWORKS:
         values = {"now": now} | _values(0, whose, limit, limit.count - 2, now)
         full = _statement((scope,)).first(connection, values)[0]
         assert full is not None
@@ -133,10 +138,11 @@ def _within(which: ColumnElement[bool], since: Any, now: Any) -> Select[Any]:
 
 
 def _is_of(scope: Scope, whose: Any) -> ColumnElement[bool]:
+    accepted = registrations.c.status != literal_column("'refused'")  # as the index says it
     if scope is Scope.ALL:
-        return registrations.c.status != literal_column("'refused'")  # as the index says it
+        return accepted
     found: ColumnElement[bool] = _COLUMNS[scope] == whose
-    return found
+    return found if scope in _NETWORKS else and_(found, accepted)
 
 
 _QUEUED = Prepared(

@@ -81,7 +81,7 @@ class Outcomes:
             return True
 
         await self._insist(reject)
-        _log.info("request_rejected", registration=registration.id, reason=reason)
+        _log.info("request_rejected", registration=registration.id)  # a reason may hold his address
 
     async def failed(
         self,

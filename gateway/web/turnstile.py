@@ -3,7 +3,7 @@
 import resource
 from collections import Counter
 
-from gateway.rules.networks import plain_address
+from gateway.rules.networks import neighbourhood, plain_address
 from gateway.settings.web import Web
 
 _OTHER_FILES = 200  # what the desk itself may have open: database, mail, homeserver, ban files
@@ -26,6 +26,7 @@ class Turnstile:
         """Whether one more may come in from there; if so it is counted until it leaves."""
         if self._inside.total() >= self._most:
             return False
+        peer = _place(peer)
         if self._inside[peer] >= self._most_each and not self._is_proxy(peer):
             return False
         self._inside[peer] += 1
@@ -33,13 +34,23 @@ class Turnstile:
 
     def leave(self, peer: str) -> None:
         """One that had come in has gone."""
+        peer = _place(peer)
         self._inside[peer] -= 1
         if not self._inside[peer]:
             del self._inside[peer]
 
-    def _is_proxy(self, peer: str) -> bool:
+    def _is_proxy(self, place: str) -> bool:
         try:
-            address = plain_address(peer.partition("%")[0])
+            address = plain_address(place.partition("/")[0])
         except ValueError:
             return False
         return any(address in network for network in self._proxies)
+
+
+def _place(peer: str) -> str:
+    """The address, or of an IPv6 one the /64, in which one host has more than it can count."""
+    try:
+        address = plain_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    return str(address) if address.version == 4 else str(neighbourhood(address))

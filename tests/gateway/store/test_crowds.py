@@ -50,16 +50,23 @@ async def full(database, request, now=NOW, **limits):
 async def test_refused_requests_of_its_kind_fill_a_limit_and_others_do_not(
     database, scope, first, alike, other
 ):
-    await database.write(lambda c: [add(c, first), add(c, alike)])
+    status = Status.REPEAT if scope in ("email", "domain") else Status.REFUSED
+    await database.write(lambda c: [add(c, first, status), add(c, alike, status)])
     assert set(await full(database, alike, **{scope: "2 per 1h"})) == {scope}
     assert await full(database, alike, **{scope: "3 per 1h"}) == {}
     assert await full(database, other, **{scope: "2 per 1h"}) == {}
     assert await full(database, alike, NOW + HOUR, **{scope: "2 per 1h"}) == {}
 
 
+@pytest.mark.parametrize("scope", ["email", "domain"])
+async def test_whoever_is_refused_uses_up_no_limit_of_others(database, scope):
+    await database.write(lambda c: [add(c, ANN) for _ in range(9)])
+    assert await full(database, SIX, **{scope: "1 per 1d"}) == {}
+
+
 async def test_a_provider_that_everybody_uses_has_no_limit(database):
     gmail = replace(ANN, email_key="ann@gmail.com")
-    await database.write(lambda c: [add(c, gmail), add(c, gmail)])
+    await database.write(lambda c: [add(c, gmail, Status.MAILED)])
     assert await full(database, gmail, domain="1 per 1h") == {}
 
 

@@ -26,6 +26,13 @@ def test_a_stranger_has_his_share_and_a_proxy_all_of_it(
     assert not turnstile.enter("203.0.113.8")
 
 
+def test_a_host_with_a_whole_64_is_one_stranger(make_settings: Callable[..., Settings]) -> None:
+    turnstile = Turnstile(make_settings(connections_each=2).web)
+    assert [turnstile.enter(f"2001:db8::{n}") for n in (1, 2, 3)] == [True, True, False]
+    turnstile.leave("2001:db8::1")
+    assert turnstile.enter("2001:db8::4")
+
+
 def test_files_are_left_for_the_desk_itself(
     make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
