@@ -38,7 +38,9 @@ async def test_a_part_that_falls_is_started_again_beside_the_others(tmp_path, mo
         await asyncio.get_running_loop().create_future()
 
     monkeypatch.setattr("bot.service.run_background", fall)
-    task = asyncio.create_task(serve(parse(CONFIG, tmp_path, {}), gateway=True, bot=False))
+    # The demo's own port is another test's.
+    settings = parse(f"{CONFIG}\nweb: {{port: {free_port()}}}\n", tmp_path, {})
+    task = asyncio.create_task(serve(settings, gateway=True, bot=False))
     async with asyncio.timeout(10):
         await again.wait()
     assert not task.done()
